@@ -1,0 +1,2 @@
+//! The `ringlane` program.
+fn main() {}
