@@ -1,1 +1,18 @@
-//! Pure HTTP semantics (RFC 9110).
+//! Pure HTTP semantics (RFC 9110): what a request for a file means, with no I/O, no clock and no heap on the
+//! request path.
+//!
+//! Slices of field values go in, small `Copy` values come out; the time is an argument. Nothing here knows of
+//! HTTP/2, of the kernel or of the file system. In the order in which a request needs them:
+//!
+//! 1. [`Method`]: the method token (section 9).
+//! 2. [`target::resolve`]: the request target to a path beneath the root (section 7.1, RFC 3986).
+//! 3. [`EntityTag`] and [`date`]: the validators of what was found (section 8.8).
+//! 4. [`Preconditions::evaluate`]: the conditional fields in the order of section 13.2.2, and
+//!    [`range`] (section 14) where they let it apply.
+//! 5. [`content_type`], [`ContentRange`]: the fields of the answer (sections 8.3 and 14.4).
+
+pub mod method;
+pub mod target;
+
+pub use method::Method;
+pub use target::{Target, TargetError};
