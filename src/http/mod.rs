@@ -11,8 +11,25 @@
 //!    [`range`] (section 14) where they let it apply.
 //! 5. [`content_type`], [`ContentRange`]: the fields of the answer (sections 8.3 and 14.4).
 
+pub mod date;
+pub mod etag;
+pub mod inline;
 pub mod method;
 pub mod target;
 
+pub use date::{format_http_date, parse_http_date};
+pub use etag::{Comparison, EntityTag};
+pub use inline::InlineBytes;
 pub use method::Method;
 pub use target::{Target, TargetError};
+
+/// Removes optional whitespace (OWS, RFC 9110 section 5.6.3: spaces and tabs) from both ends.
+fn trim_ows(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
