@@ -15,12 +15,14 @@ pub mod date;
 pub mod etag;
 pub mod inline;
 pub mod method;
+pub mod range;
 pub mod target;
 
 pub use date::{format_http_date, parse_http_date};
 pub use etag::{Comparison, EntityTag};
 pub use inline::InlineBytes;
 pub use method::Method;
+pub use range::{ByteRange, ContentRange, RangeOutcome, Ranges};
 pub use target::{Target, TargetError};
 
 /// Removes optional whitespace (OWS, RFC 9110 section 5.6.3: spaces and tabs) from both ends.
