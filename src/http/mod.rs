@@ -15,6 +15,7 @@ pub mod date;
 pub mod etag;
 pub mod inline;
 pub mod method;
+pub mod preconditions;
 pub mod range;
 pub mod target;
 
@@ -22,6 +23,7 @@ pub use date::{format_http_date, parse_http_date};
 pub use etag::{Comparison, EntityTag};
 pub use inline::InlineBytes;
 pub use method::Method;
+pub use preconditions::{Decision, Preconditions, Representation};
 pub use range::{ByteRange, ContentRange, RangeOutcome, Ranges};
 pub use target::{Target, TargetError};
 
