@@ -14,6 +14,7 @@
 pub mod date;
 pub mod etag;
 pub mod inline;
+pub mod media_type;
 pub mod method;
 pub mod preconditions;
 pub mod range;
@@ -22,6 +23,7 @@ pub mod target;
 pub use date::{format_http_date, parse_http_date};
 pub use etag::{Comparison, EntityTag};
 pub use inline::InlineBytes;
+pub use media_type::content_type;
 pub use method::Method;
 pub use preconditions::{Decision, Preconditions, Representation};
 pub use range::{ByteRange, ContentRange, RangeOutcome, Ranges};
