@@ -1,1 +1,3 @@
 //! The io_uring layer.
+
+pub mod inherit;
