@@ -137,6 +137,34 @@ fn decoding(c: &mut Criterion) {
     group.finish();
 }
 
+/// Blocks of 16 KiB that cost the most for their length.
+fn hostile(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decode hostile 16 KiB");
+    group.throughput(Throughput::Bytes(16_384));
+    let mut scratch = Vec::new();
+    let mut long_name = vec![0x40, 0x7f, 0xa1, 0x1e];
+    long_name.resize(4 + 4_000, b'n');
+    long_name.push(0);
+    for (kind, field) in [
+        ("long name inserted again", &[0x7e, 0x00][..]),
+        ("long name by index", &[0x0f, 0x2f, 0x00]),
+        ("long entry by index", &[0xbe]),
+        ("strings of one symbol", &[0x40, 0x81, 0x1f, 0x81, 0x1f]),
+    ] {
+        let block = field.repeat(16_384 / field.len());
+        let mut decoder = Decoder::new(4_096);
+        decode(&mut decoder, &long_name, &mut scratch);
+        group.bench_function(kind, |b| {
+            b.iter(|| {
+                decoder.decode(black_box(&block), 65_536, &mut scratch, |field| {
+                    black_box(&field);
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
 fn encoding(c: &mut Criterion) {
     let mut group = c.benchmark_group("encode");
     let mut out = Vec::with_capacity(1_024);
@@ -212,5 +240,5 @@ fn strings(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decoding, encoding, strings);
+criterion_group!(benches, decoding, hostile, encoding, strings);
 criterion_main!(benches);
