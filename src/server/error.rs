@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::cert::CertError;
 use super::listen::ListenError;
-use crate::shard::StartError;
 
 /// Why the server could not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +26,8 @@ pub enum ServerError {
     )]
     Thread(std::io::Error),
     /// A shard's thread cannot be made.
-    #[error(transparent)]
-    Start(#[from] StartError),
+    #[error("cannot start a shard: {0}")]
+    Start(std::io::Error),
     /// A shard said that it cannot start or go on.
     #[error("shard {shard} failed: {error}")]
     Shard {

@@ -203,6 +203,8 @@ mod tests {
             accepted: 0,
             latency,
             leased: 0,
+            in_flight: 0,
+            panics: 0,
         }
     }
 

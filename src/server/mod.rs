@@ -83,7 +83,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
                     root,
                     tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
                 };
-                Ok(shard::start(options, reports.clone())?)
+                shard::start(options, reports.clone()).map_err(ServerError::Start)
             });
         match started {
             Ok(handle) => lifecycle.add(handle),
