@@ -64,7 +64,10 @@ impl Cache {
     #[must_use]
     pub fn new() -> Self {
         let entries = NonZeroUsize::new(MAX_ENTRIES).unwrap_or(NonZeroUsize::MIN);
-        Self { entries: LruCache::new(entries), small_bytes: 0 }
+        Self {
+            entries: LruCache::new(entries),
+            small_bytes: 0,
+        }
     }
 
     /// Looks a resolved path up.
@@ -89,7 +92,10 @@ impl Cache {
     /// Keeps what opening `path` at `now_ns` led to.
     pub fn insert(&mut self, path: &[u8], found: Found, now_ns: u64) {
         self.small_bytes += found.small_bytes();
-        let entry = Entry { found, checked_ns: now_ns };
+        let entry = Entry {
+            found,
+            checked_ns: now_ns,
+        };
         if let Some((_, gone)) = self.entries.push(path.into(), entry) {
             self.small_bytes -= gone.found.small_bytes();
         }
@@ -138,8 +144,14 @@ mod tests {
     use std::cell::OnceCell;
 
     fn file(contents: usize) -> Found {
-        let identity =
-            Identity { device: 1, inode: 2, len: contents as u64, modified_s: 3, modified_ns: 4, changed: (5, 6) };
+        let identity = Identity {
+            device: 1,
+            inode: 2,
+            len: contents as u64,
+            modified_s: 3,
+            modified_ns: 4,
+            changed: (5, 6),
+        };
         Found::File(Rc::new(OpenFile {
             descriptor: Rc::new(std::fs::File::open("/dev/null").unwrap().into()),
             mapping: None,
@@ -156,8 +168,14 @@ mod tests {
         let mut cache = Cache::new();
         assert!(matches!(cache.lookup(b"a", 0), Lookup::Open));
         cache.insert(b"a", file(1), 10);
-        assert!(matches!(cache.lookup(b"a", 10 + REVALIDATE_NS - 1), Lookup::Hit(Found::File(_))));
-        assert!(matches!(cache.lookup(b"a", 10 + REVALIDATE_NS), Lookup::Open));
+        assert!(matches!(
+            cache.lookup(b"a", 10 + REVALIDATE_NS - 1),
+            Lookup::Hit(Found::File(_))
+        ));
+        assert!(matches!(
+            cache.lookup(b"a", 10 + REVALIDATE_NS),
+            Lookup::Open
+        ));
         assert!(cache.previous(b"a").is_some());
         cache.remove(b"a");
         assert!(cache.previous(b"a").is_none());

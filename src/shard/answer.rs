@@ -8,7 +8,8 @@ use crate::files::{FileRef, Found, OpenFile};
 use crate::h2::hpack::{self, Indexing};
 use crate::h2::{Body, RequestHead, Response};
 use crate::http::{
-    ContentRange, Decision, Method, Preconditions, Representation, Target, TargetError, format_http_date, target,
+    ContentRange, Decision, Method, Preconditions, Representation, Target, TargetError,
+    format_http_date, target,
 };
 
 /// What of a request decides its answer, borrowed from its head.
@@ -23,7 +24,10 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(super) fn of(head: &RequestHead<'a>) -> Self {
         let path = head.path();
-        let query = path.iter().position(|&byte| byte == b'?').map(|at| &path[at + 1..]);
+        let query = path
+            .iter()
+            .position(|&byte| byte == b'?')
+            .map(|at| &path[at + 1..]);
         let mut preconditions = Preconditions::default();
         for (name, value) in head.iter() {
             let field = match name {
@@ -37,7 +41,11 @@ impl<'a> Request<'a> {
             };
             field.get_or_insert(value);
         }
-        Self { method: Method::parse(head.method()), query, preconditions }
+        Self {
+            method: Method::parse(head.method()),
+            query,
+            preconditions,
+        }
     }
 }
 
@@ -68,8 +76,14 @@ impl WaitingRequest {
     }
 
     pub(super) fn request(&self) -> Request<'_> {
-        let [if_match, if_none_match, if_modified_since, if_unmodified_since, if_range, range] =
-            self.fields.each_ref().map(|field| field.as_deref());
+        let [
+            if_match,
+            if_none_match,
+            if_modified_since,
+            if_unmodified_since,
+            if_range,
+            range,
+        ] = self.fields.each_ref().map(|field| field.as_deref());
         Request {
             method: self.method,
             query: self.query.as_deref(),
@@ -95,13 +109,26 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn new(now_secs: u64) -> Self {
         let mut block = Vec::with_capacity(32);
-        hpack::encode_field(&mut block, b"date", &format_http_date(now_secs), Indexing::Without);
-        Self { now_secs, date: block.into() }
+        hpack::encode_field(
+            &mut block,
+            b"date",
+            &format_http_date(now_secs),
+            Indexing::Without,
+        );
+        Self {
+            now_secs,
+            date: block.into(),
+        }
     }
 }
 
 /// Answers with what the path led to.
-pub(super) fn found(found: &Found, path: &[u8], request: &Request<'_>, clock: &Clock) -> Response<FileRef> {
+pub(super) fn found(
+    found: &Found,
+    path: &[u8],
+    request: &Request<'_>,
+    clock: &Clock,
+) -> Response<FileRef> {
     match found {
         Found::File(file) => self::file(file, request, clock),
         Found::Directory => redirect_to_directory(path, request, clock),
@@ -110,16 +137,34 @@ pub(super) fn found(found: &Found, path: &[u8], request: &Request<'_>, clock: &C
 
 fn file(file: &Rc<OpenFile>, request: &Request<'_>, clock: &Clock) -> Response<FileRef> {
     let len = file.identity.len;
-    let representation = Representation { etag: &file.etag, last_modified: file.last_modified(), len };
-    match request.preconditions.evaluate(request.method, &representation, clock.now_secs) {
+    let representation = Representation {
+        etag: &file.etag,
+        last_modified: file.last_modified(),
+        len,
+    };
+    match request
+        .preconditions
+        .evaluate(request.method, &representation, clock.now_secs)
+    {
         Decision::Full => whole(file, request, clock),
         Decision::Partial(ranges) => match ranges.single() {
             Some(range) => {
-                let content_range = ContentRange::Satisfied { range, complete_length: len };
+                let content_range = ContentRange::Satisfied {
+                    range,
+                    complete_length: len,
+                };
                 let mut block = head(206);
                 representation_fields(&mut block, file, range.len(), clock);
-                field(&mut block, b"content-range", content_range.encode().as_bytes());
-                respond(block, body(file, range.first, range.len(), request.method), clock)
+                field(
+                    &mut block,
+                    b"content-range",
+                    content_range.encode().as_bytes(),
+                );
+                respond(
+                    block,
+                    body(file, range.first, range.len(), request.method),
+                    clock,
+                )
             }
             // Several parts are not served: the whole representation is always a right answer (RFC 9110, 14.2).
             None => whole(file, request, clock),
@@ -131,9 +176,15 @@ fn file(file: &Rc<OpenFile>, request: &Request<'_>, clock: &Clock) -> Response<F
         }
         Decision::PreconditionFailed => error(412, request.method, clock),
         Decision::RangeNotSatisfiable => {
-            let content_range = ContentRange::Unsatisfied { complete_length: len };
+            let content_range = ContentRange::Unsatisfied {
+                complete_length: len,
+            };
             let mut block = head(416);
-            field(&mut block, b"content-range", content_range.encode().as_bytes());
+            field(
+                &mut block,
+                b"content-range",
+                content_range.encode().as_bytes(),
+            );
             text(block, 416, request.method, clock)
         }
     }
@@ -161,7 +212,11 @@ fn body(file: &Rc<OpenFile>, offset: u64, len: u64, method: Method) -> Body<File
             let (from, to) = (offset as usize, (offset + len) as usize);
             Body::Bytes(contents.slice(from..to))
         }
-        None => Body::File { file: FileRef(Rc::clone(file)), offset, len },
+        None => Body::File {
+            file: FileRef(Rc::clone(file)),
+            offset,
+            len,
+        },
     }
 }
 
@@ -224,7 +279,9 @@ pub(super) fn resolve<'b>(
 }
 
 fn text(block: Vec<u8>, status: u16, method: Method, clock: &Clock) -> Response<FileRef> {
-    let reason = ::http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let reason = ::http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
     let body = format!("{status} {}\n", reason.unwrap_or("Error"));
     message(block, body.into(), method, clock)
 }
@@ -232,12 +289,19 @@ fn text(block: Vec<u8>, status: u16, method: Method, clock: &Clock) -> Response<
 fn message(mut block: Vec<u8>, body: Bytes, method: Method, clock: &Clock) -> Response<FileRef> {
     field(&mut block, b"content-type", b"text/plain; charset=utf-8");
     number(&mut block, b"content-length", body.len() as u64);
-    let body = if method == Method::Head { Body::Empty } else { Body::Bytes(body) };
+    let body = if method == Method::Head {
+        Body::Empty
+    } else {
+        Body::Bytes(body)
+    };
     respond(block, body, clock)
 }
 
 fn respond(block: Vec<u8>, body: Body<FileRef>, clock: &Clock) -> Response<FileRef> {
-    Response { head: [block.into(), clock.date.clone()], body }
+    Response {
+        head: [block.into(), clock.date.clone()],
+        body,
+    }
 }
 
 fn representation_fields(block: &mut Vec<u8>, file: &OpenFile, len: u64, clock: &Clock) {

@@ -68,7 +68,12 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub(super) fn new(key: Owner, socket: OwnedFd, transport: Transport, shared: &mut Shared) -> Self {
+    pub(super) fn new(
+        key: Owner,
+        socket: OwnedFd,
+        transport: Transport,
+        shared: &mut Shared,
+    ) -> Self {
         let mut connection = Self {
             key,
             socket,
@@ -103,7 +108,9 @@ impl Connection {
                 }
                 match data {
                     Ok(bytes) if bytes.is_empty() => self.peer_ended(shared),
-                    Ok(mut bytes) if self.phase == Phase::Open && !self.abandoned => self.handle_bytes(&mut bytes, shared),
+                    Ok(mut bytes) if self.phase == Phase::Open && !self.abandoned => {
+                        self.handle_bytes(&mut bytes, shared)
+                    }
                     // Lingering or closing: thrown away. Without a free buffer: armed again below, when this turn has
                     // given its buffers back.
                     Ok(_) | Err(Errno::NOBUFS | Errno::CANCELED | Errno::INTR | Errno::AGAIN) => {}
@@ -208,7 +215,9 @@ impl Connection {
         self.phase = Phase::Lingering;
         // A peer that is gone already makes this fail; the receive says so too.
         let _ = rustix::net::shutdown(self.socket.as_fd(), Shutdown::Write);
-        shared.timers.start(Timer::Lingering, self.key, shared.now_ns);
+        shared
+            .timers
+            .start(Timer::Lingering, self.key, shared.now_ns);
         if self.ended {
             self.close(shared);
         }
@@ -224,7 +233,11 @@ impl Connection {
             shared.ring.cancel(self.socket.as_fd());
         }
         // What the ring still has comes back later, to a connection that gives it up then.
-        if self.outgoing.as_ref().is_some_and(|outgoing| outgoing.gather.is_some()) {
+        if self
+            .outgoing
+            .as_ref()
+            .is_some_and(|outgoing| outgoing.gather.is_some())
+        {
             self.drop_outgoing(shared);
         }
     }
@@ -237,7 +250,9 @@ impl Connection {
     /// Says the last words of the transport, then ends the connection.
     pub(super) fn abandon(&mut self, shared: &mut Shared) {
         self.abandoned = true;
-        if self.outgoing.is_none() { self.mark(shared) }
+        if self.outgoing.is_none() {
+            self.mark(shared)
+        }
     }
 
     fn peer_ended(&mut self, shared: &mut Shared) {

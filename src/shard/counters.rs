@@ -42,7 +42,13 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn new() -> Self {
-        Self { requests: 0, bytes: 0, accepted: 0, panics: 0, latency: histogram() }
+        Self {
+            requests: 0,
+            bytes: 0,
+            accepted: 0,
+            panics: 0,
+            latency: histogram(),
+        }
     }
 
     pub(super) fn latency(&mut self, ns: u64) {
@@ -65,7 +71,10 @@ impl Counters {
     }
 }
 
-#[allow(clippy::expect_used, reason = "the bounds are constants that the constructor takes")]
+#[allow(
+    clippy::expect_used,
+    reason = "the bounds are constants that the constructor takes"
+)]
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS).expect("the bounds are valid")
 }

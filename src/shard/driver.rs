@@ -157,7 +157,13 @@ impl Shard<'_> {
         for index in 0..self.listeners.len() {
             self.accept(index);
         }
-        self.shared.ring.read_event(Rc::clone(&self.wake), Owner { slot: WAKE, generation: 0 });
+        self.shared.ring.read_event(
+            Rc::clone(&self.wake),
+            Owner {
+                slot: WAKE,
+                generation: 0,
+            },
+        );
     }
 
     async fn serve(&mut self) -> Result<(), StartError> {
@@ -175,7 +181,9 @@ impl Shard<'_> {
             if !self.shared.dirty.is_empty() {
                 continue;
             }
-            if self.command == Command::Stop || (self.command == Command::Drain && self.connections.len() == 0) {
+            if self.command == Command::Stop
+                || (self.command == Command::Drain && self.connections.len() == 0)
+            {
                 return Ok(());
             }
             if executor.need_preempt() {
@@ -190,7 +198,9 @@ impl Shard<'_> {
         let deadline = self.next_deadline();
         let wait = match deadline {
             None => WAIT,
-            Some(deadline) => Duration::from_nanos(deadline.saturating_sub(self.shared.now_ns).min(WAIT_MAX_NS)),
+            Some(deadline) => {
+                Duration::from_nanos(deadline.saturating_sub(self.shared.now_ns).min(WAIT_MAX_NS))
+            }
         };
         let ring = &mut self.shared.ring;
         if ring.wait(wait) || deadline.is_some() || !ring.arm() {
@@ -235,7 +245,9 @@ impl Shard<'_> {
 
     /// Runs a step of a connection. A panic in it ends that connection and nothing else.
     fn with(&mut self, key: Owner, step: impl FnOnce(&mut Connection, &mut Shared)) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
         let shared = &mut self.shared;
         if catch_unwind(AssertUnwindSafe(|| step(connection, shared))).is_err() {
             tracing::error!("a connection panicked and was ended; this is a bug");
@@ -250,14 +262,19 @@ impl Shard<'_> {
     }
 
     fn accept(&mut self, index: usize) {
-        let owner = Owner { slot: LISTENER | index as u32, generation: 0 };
+        let owner = Owner {
+            slot: LISTENER | index as u32,
+            generation: 0,
+        };
         if let Some(listener) = &self.listeners[index] {
             self.shared.ring.accept(listener.socket.as_fd(), owner);
         }
     }
 
     fn accepted(&mut self, index: usize, event: Event) {
-        let Event::Accepted { socket, more } = event else { return };
+        let Event::Accepted { socket, more } = event else {
+            return;
+        };
         let draining = self.command != Command::Serve;
         match socket {
             Ok(socket) if draining => self.shared.ring.close(socket),
@@ -268,7 +285,8 @@ impl Shard<'_> {
                 tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
                 self.shared.files.evict_one();
                 if !more {
-                    self.paused.push((self.shared.now_ns + ACCEPT_PAUSE_NS, index));
+                    self.paused
+                        .push((self.shared.now_ns + ACCEPT_PAUSE_NS, index));
                     return;
                 }
             }
@@ -287,7 +305,9 @@ impl Shard<'_> {
     }
 
     fn begin_connection(&mut self, index: usize, socket: OwnedFd) {
-        let tls = self.listeners[index].as_ref().is_some_and(|listener| listener.tls);
+        let tls = self.listeners[index]
+            .as_ref()
+            .is_some_and(|listener| listener.tls);
         let transport = match (tls, &self.tls) {
             (false, _) => Transport::Cleartext,
             (true, Some(config)) => match Handshake::new(Arc::clone(config)) {
@@ -299,7 +319,8 @@ impl Shard<'_> {
         };
         self.shared.counters.accepted += 1;
         let shared = &mut self.shared;
-        self.connections.insert_with(|key| Box::new(Connection::new(key, socket, transport, shared)));
+        self.connections
+            .insert_with(|key| Box::new(Connection::new(key, socket, transport, shared)));
     }
 
     fn refuse(&mut self, socket: OwnedFd, error: &TlsError) {
@@ -309,7 +330,11 @@ impl Shard<'_> {
 
     /// Everybody who waited for a file is answered.
     fn answer(&mut self, finished: Finished) {
-        let Finished { path, waiters, outcome } = finished;
+        let Finished {
+            path,
+            waiters,
+            outcome,
+        } = finished;
         for waiter in waiters {
             let (path, outcome) = (&path, &outcome);
             self.with(waiter.connection, |connection, shared| {
@@ -331,7 +356,11 @@ impl Shard<'_> {
         while let Some((timer, key)) = self.shared.timers.expired(self.shared.now_ns) {
             self.with(key, |connection, shared| connection.expired(timer, shared));
         }
-        while let Some(due) = self.paused.iter().position(|&(from, _)| from <= self.shared.now_ns) {
+        while let Some(due) = self
+            .paused
+            .iter()
+            .position(|&(from, _)| from <= self.shared.now_ns)
+        {
             let (_, index) = self.paused.swap_remove(due);
             if self.command == Command::Serve {
                 self.accept(index);
@@ -341,7 +370,13 @@ impl Shard<'_> {
 
     /// An order has come.
     fn woken(&mut self, _event: Event) {
-        self.shared.ring.read_event(Rc::clone(&self.wake), Owner { slot: WAKE, generation: 0 });
+        self.shared.ring.read_event(
+            Rc::clone(&self.wake),
+            Owner {
+                slot: WAKE,
+                generation: 0,
+            },
+        );
         if self.control.snapshot.swap(false, Ordering::AcqRel) {
             let snapshot = self.snapshot();
             let _ = self.reports.send(Report::Interval(Box::new(snapshot)));
@@ -370,5 +405,7 @@ impl Shard<'_> {
 }
 
 fn now_secs() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

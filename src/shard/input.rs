@@ -36,7 +36,9 @@ impl Connection {
             },
             Transport::Session(session) => {
                 let (h2, key) = (&mut self.h2, self.key);
-                if let Err(error) = session.handle_bytes(bytes, |plaintext| feed(h2, key, plaintext, shared)) {
+                if let Err(error) =
+                    session.handle_bytes(bytes, |plaintext| feed(h2, key, plaintext, shared))
+                {
                     tracing::debug!(%error, "TLS session failed");
                     return self.abandon(shared);
                 }
@@ -53,7 +55,12 @@ impl Connection {
     }
 
     /// A response whose file had to be opened first.
-    pub(super) fn respond(&mut self, stream: h2::StreamId, response: Response<FileRef>, shared: &mut Shared) {
+    pub(super) fn respond(
+        &mut self,
+        stream: h2::StreamId,
+        response: Response<FileRef>,
+        shared: &mut Shared,
+    ) {
         self.h2.respond(stream, response);
         self.note_unmapped(shared);
         self.mark(shared);
@@ -108,7 +115,11 @@ fn answer(
                     Some(answer::found(&found, &buffer, &request, &shared.clock))
                 }
                 Lookup::Open => {
-                    let waiter = Waiter { connection: key, stream, request: WaitingRequest::new(&request) };
+                    let waiter = Waiter {
+                        connection: key,
+                        stream,
+                        request: WaitingRequest::new(&request),
+                    };
                     shared.open(&buffer, waiter);
                     None
                 }

@@ -114,7 +114,9 @@ pub struct Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("control", &self.control).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("control", &self.control)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,11 +142,15 @@ impl Handle {
     /// # Errors
     /// When the executor could not be made (its rings or locked memory were refused) or its thread panicked.
     pub fn join(self) -> io::Result<()> {
-        self.thread.join().map_err(|error| io::Error::other(error.to_string()))
+        self.thread
+            .join()
+            .map_err(|error| io::Error::other(error.to_string()))
     }
 
     fn command(&self, command: Command) {
-        self.control.command.fetch_max(command as u8, Ordering::AcqRel);
+        self.control
+            .command
+            .fetch_max(command as u8, Ordering::AcqRel);
         self.wake();
     }
 
@@ -159,7 +165,10 @@ impl Handle {
 /// # Errors
 /// When the thread or its eventfd could not be made.
 pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
-    let control = Arc::new(Control { command: AtomicU8::new(0), snapshot: AtomicBool::new(false) });
+    let control = Arc::new(Control {
+        command: AtomicU8::new(0),
+        snapshot: AtomicBool::new(false),
+    });
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let woken = wake.as_fd().try_clone_to_owned()?;
     let seen = Arc::clone(&control);
@@ -171,9 +180,16 @@ pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
             let shard = options.index;
             if let Err(error) = driver::run(options, &seen, woken, &reports).await {
                 // The receiver is gone only when the server is ending anyway.
-                let _ = reports.send(Report::Failed { shard, error: error.to_string() });
+                let _ = reports.send(Report::Failed {
+                    shard,
+                    error: error.to_string(),
+                });
             }
         })
         .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(Handle { control, wake, thread })
+    Ok(Handle {
+        control,
+        wake,
+        thread,
+    })
 }

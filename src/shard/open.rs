@@ -62,18 +62,28 @@ impl Shared {
             job.waiters.push(waiter);
             return;
         }
-        let key = self.jobs.jobs.insert_with(|_| Job { path: path.into(), waiters: vec![waiter], opened: None });
+        let key = self.jobs.jobs.insert_with(|_| Job {
+            path: path.into(),
+            waiters: vec![waiter],
+            opened: None,
+        });
         self.jobs.by_path.insert(path.into(), key);
         // A resolved path has no NUL: were there one, the root itself would be opened, which is no file.
         let path = CString::new(path).unwrap_or_default();
-        self.ring.open_beneath(Rc::clone(&self.root), path, job_owner(key));
+        self.ring
+            .open_beneath(Rc::clone(&self.root), path, job_owner(key));
     }
 
     /// A completion of a job; when it was its last, what came of it.
     pub(super) fn job_event(&mut self, owner: Owner, event: Event) -> Option<Finished> {
-        let key = Owner { slot: owner.slot & !JOB, ..owner };
+        let key = Owner {
+            slot: owner.slot & !JOB,
+            ..owner
+        };
         let step = match event {
-            Event::Opened { file: Ok(descriptor) } => self.opened(key, descriptor),
+            Event::Opened {
+                file: Ok(descriptor),
+            } => self.opened(key, descriptor),
             Event::Opened { file: Err(errno) } => Some(Err(self.refused(errno))),
             Event::Read { gather, result } => Some(self.contents_read(key, gather, result)),
             _ => None,
@@ -85,12 +95,18 @@ impl Shared {
             Ok(found) => self.files.insert(&job.path, found.clone(), self.now_ns),
             Err(_) => self.files.remove(&job.path),
         }
-        Some(Finished { path: job.path, waiters: job.waiters, outcome })
+        Some(Finished {
+            path: job.path,
+            waiters: job.waiters,
+            outcome,
+        })
     }
 
     fn opened(&mut self, key: Owner, descriptor: OwnedFd) -> Option<Result<Found, u16>> {
         let job = self.jobs.jobs.get_mut(key)?;
-        let Ok(stat) = rustix::fs::fstat(descriptor.as_fd()) else { return Some(Err(500)) };
+        let Ok(stat) = rustix::fs::fstat(descriptor.as_fd()) else {
+            return Some(Err(500));
+        };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {}
             FileType::Directory => return Some(Ok(Found::Directory)),
@@ -106,25 +122,48 @@ impl Shared {
         let descriptor = Rc::new(descriptor);
         if identity.len > SMALL_FILE_BYTES {
             // A file system that cannot map has its files read into place.
-            let mapping = Mapping::new(descriptor.as_fd(), identity.len).ok().map(Rc::new);
-            return Some(Ok(open_file(&job.path, descriptor, identity, mapping, None)));
+            let mapping = Mapping::new(descriptor.as_fd(), identity.len)
+                .ok()
+                .map(Rc::new);
+            return Some(Ok(open_file(
+                &job.path, descriptor, identity, mapping, None,
+            )));
         }
         if identity.len == 0 {
-            return Some(Ok(open_file(&job.path, descriptor, identity, None, Some(Bytes::new()))));
+            return Some(Ok(open_file(
+                &job.path,
+                descriptor,
+                identity,
+                None,
+                Some(Bytes::new()),
+            )));
         }
-        let Some(lease) = self.ring.arena().lease(SMALL_FILE_BYTES as usize) else { return Some(Err(503)) };
+        let Some(lease) = self.ring.arena().lease(SMALL_FILE_BYTES as usize) else {
+            return Some(Err(503));
+        };
         let mut gather = Gather::new();
         gather.set_buffer(lease);
         job.opened = Some((Rc::clone(&descriptor), identity));
         // One byte more than there should be shows a file that grew.
         let len = (identity.len as usize + 1).min(SMALL_FILE_BYTES as usize);
-        self.ring.read(descriptor, gather, &[0..len], 0, job_owner(key));
+        self.ring
+            .read(descriptor, gather, &[0..len], 0, job_owner(key));
         None
     }
 
-    fn contents_read(&mut self, key: Owner, gather: Box<Gather>, result: Result<usize, Errno>) -> Result<Found, u16> {
-        let opened = self.jobs.jobs.get_mut(key).and_then(|job| Some((job.path.clone(), job.opened.take()?)));
-        let (Some((path, (descriptor, mut identity))), Ok(len), Some(buffer)) = (opened, result, gather.buffer())
+    fn contents_read(
+        &mut self,
+        key: Owner,
+        gather: Box<Gather>,
+        result: Result<usize, Errno>,
+    ) -> Result<Found, u16> {
+        let opened = self
+            .jobs
+            .jobs
+            .get_mut(key)
+            .and_then(|job| Some((job.path.clone(), job.opened.take()?)));
+        let (Some((path, (descriptor, mut identity))), Ok(len), Some(buffer)) =
+            (opened, result, gather.buffer())
         else {
             return Err(500);
         };
@@ -138,7 +177,12 @@ impl Shared {
     fn refused(&mut self, errno: Errno) -> u16 {
         match errno {
             // EXDEV: it leads out of the root. ELOOP: a magic link, or links without end.
-            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NAMETOOLONG | Errno::NXIO => 404,
+            Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::LOOP
+            | Errno::XDEV
+            | Errno::NAMETOOLONG
+            | Errno::NXIO => 404,
             Errno::ACCESS | Errno::PERM => 403,
             Errno::MFILE | Errno::NFILE => {
                 // Open files that nobody is reading make room for the next attempt.
@@ -162,14 +206,22 @@ fn open_file(
         descriptor,
         mapping,
         identity,
-        etag: EntityTag::new(identity.inode, identity.len, identity.modified_s, identity.modified_ns),
+        etag: EntityTag::new(
+            identity.inode,
+            identity.len,
+            identity.modified_s,
+            identity.modified_ns,
+        ),
         content_type: content_type(path),
         contents,
         head: OnceCell::new(),
     }))
 }
 
-#[allow(clippy::unnecessary_cast, reason = "the fields' types differ between architectures")]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields' types differ between architectures"
+)]
 fn identity(stat: &Stat) -> Identity {
     Identity {
         device: stat.st_dev as u64,
@@ -182,5 +234,8 @@ fn identity(stat: &Stat) -> Identity {
 }
 
 fn job_owner(key: Owner) -> Owner {
-    Owner { slot: key.slot | JOB, ..key }
+    Owner {
+        slot: key.slot | JOB,
+        ..key
+    }
 }

@@ -49,7 +49,9 @@ const POOLED: usize = 64;
 
 impl Pool {
     fn take(&mut self) -> (Box<Gather>, Box<Plan<FileRef>>) {
-        self.0.pop().unwrap_or_else(|| (Gather::new(), Box::default()))
+        self.0
+            .pop()
+            .unwrap_or_else(|| (Gather::new(), Box::default()))
     }
 
     fn put(&mut self, mut gather: Box<Gather>, mut plan: Box<Plan<FileRef>>) {
@@ -122,8 +124,16 @@ impl Connection {
         if self.phase == Phase::Closing {
             return self.drop_outgoing(shared);
         }
-        let Some(outgoing) = &mut self.outgoing else { return };
-        match prepare::prepare(outgoing, &mut self.h2, &mut self.transport, &mut shared.ring, self.key) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        match prepare::prepare(
+            outgoing,
+            &mut self.h2,
+            &mut self.transport,
+            &mut shared.ring,
+            self.key,
+        ) {
             prepare::Step::Ready => self.send(shared),
             prepare::Step::Waiting => self.operations += 1,
             prepare::Step::Broken => self.close(shared),
@@ -131,8 +141,12 @@ impl Connection {
     }
 
     fn send(&mut self, shared: &mut Shared) {
-        let Some(outgoing) = &mut self.outgoing else { return };
-        let Some(mut gather) = outgoing.gather.take() else { return };
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        let Some(mut gather) = outgoing.gather.take() else {
+            return;
+        };
         outgoing.cursor.gather(&outgoing.plan, &mut gather);
         let large = gather.remaining() >= SUBMIT_AT_ONCE;
         self.send_gather(shared, gather);
@@ -142,8 +156,15 @@ impl Connection {
     }
 
     /// The send came back.
-    pub(super) fn sent(&mut self, shared: &mut Shared, gather: Box<Gather>, result: Result<usize, Errno>) {
-        let Some(outgoing) = &mut self.outgoing else { return };
+    pub(super) fn sent(
+        &mut self,
+        shared: &mut Shared,
+        gather: Box<Gather>,
+        result: Result<usize, Errno>,
+    ) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
         outgoing.gather = Some(gather);
         if self.phase == Phase::Closing {
             return self.drop_outgoing(shared);
@@ -165,21 +186,32 @@ impl Connection {
         }
         let wire_len = outgoing.plan.wire_len;
         if outgoing.stalled_ns.is_some() {
-            self.burst = outgoing.accepted.next_power_of_two().clamp(MIN_BURST, MAX_BURST);
+            self.burst = outgoing
+                .accepted
+                .next_power_of_two()
+                .clamp(MIN_BURST, MAX_BURST);
         } else if wire_len >= self.burst / 2 {
             self.burst = (self.burst * 2).min(MAX_BURST);
         }
         for i in 0..outgoing.plan.ended.len() {
             let started_ns = outgoing.plan.ended[i];
-            shared.counters.latency(shared.now_ns.saturating_sub(started_ns));
+            shared
+                .counters
+                .latency(shared.now_ns.saturating_sub(started_ns));
         }
         self.drop_outgoing(shared);
-        if self.wants_flush() { self.mark(shared) } else { self.settle(shared) }
+        if self.wants_flush() {
+            self.mark(shared)
+        } else {
+            self.settle(shared)
+        }
     }
 
     /// The socket is full: waits until it can take more.
     fn stall(&mut self, shared: &mut Shared) {
-        let Some(outgoing) = &mut self.outgoing else { return };
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
         prepare::secure_begun_frame(outgoing);
         if outgoing.stalled_ns.is_none() {
             outgoing.stalled_ns = Some(shared.now_ns);
@@ -199,8 +231,12 @@ impl Connection {
 
     /// A peer that has not taken anything for a while gives its slot back and waits with a copy of the rest.
     pub(super) fn release_slot(&mut self, shared: &mut Shared) {
-        let Some(outgoing) = &mut self.outgoing else { return };
-        let (Some(_), Some(gather)) = (outgoing.stalled_ns, &mut outgoing.gather) else { return };
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        let (Some(_), Some(gather)) = (outgoing.stalled_ns, &mut outgoing.gather) else {
+            return;
+        };
         if let Some(lease) = gather.take_buffer() {
             let needed = outgoing.cursor.needed(&outgoing.plan);
             gather.set_buffer(lease.into_heap(needed));
@@ -210,7 +246,9 @@ impl Connection {
 
     /// Gives everything back.
     pub(super) fn drop_outgoing(&mut self, shared: &mut Shared) {
-        let Some(outgoing) = self.outgoing.take() else { return };
+        let Some(outgoing) = self.outgoing.take() else {
+            return;
+        };
         match outgoing.gather {
             Some(gather) => shared.pool.put(gather, outgoing.plan),
             // The ring still has the gather: it comes back to a connection that wants it no more.

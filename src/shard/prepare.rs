@@ -45,12 +45,10 @@ pub(super) fn prepare(
     owner: Owner,
 ) -> Step {
     match outgoing.layout {
-        Layout::Gathered => {
-            match bring_in(outgoing, ring, owner) {
-                Step::Ready => check_sizes(outgoing, h2),
-                step => step,
-            }
-        }
+        Layout::Gathered => match bring_in(outgoing, ring, owner) {
+            Step::Ready => check_sizes(outgoing, h2),
+            step => step,
+        },
         Layout::Placed => read_holes(outgoing, ring, owner),
         Layout::Sealed(_) => match read_holes(outgoing, ring, owner) {
             Step::Ready => seal(outgoing, transport),
@@ -60,7 +58,11 @@ pub(super) fn prepare(
 }
 
 /// The read into the holes came back.
-pub(super) fn read_done(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>, result: Result<usize, Errno>) {
+pub(super) fn read_done(
+    outgoing: &mut Outgoing,
+    h2: &mut h2::Connection<FileRef>,
+    result: Result<usize, Errno>,
+) {
     match result {
         Ok(n) if n > 0 => filled(outgoing, n),
         Err(Errno::INTR | Errno::AGAIN) => {}
@@ -83,19 +85,29 @@ pub(super) fn populated(outgoing: &mut Outgoing, result: Result<(), Errno>) {
 /// A send was cut within a frame: reads the rest of that frame now, while the file is known to have it. What the
 /// frame header has promised can then be kept whatever becomes of the file.
 pub(super) fn secure_begun_frame(outgoing: &mut Outgoing) {
-    let Some(begun) = outgoing.cursor.begun(&outgoing.plan) else { return };
+    let Some(begun) = outgoing.cursor.begun(&outgoing.plan) else {
+        return;
+    };
     let hole = &outgoing.plan.holes[begun.hole];
     let start = outgoing.plan.used.end;
     let payload_at = start + begun.header.len();
     let payload = payload_at..payload_at + hole.len - begun.within;
-    let Some(buffer) = outgoing.gather.as_mut().and_then(|gather| gather.buffer_mut()) else { return };
+    let Some(buffer) = outgoing
+        .gather
+        .as_mut()
+        .and_then(|gather| gather.buffer_mut())
+    else {
+        return;
+    };
     if payload.end > buffer.len() {
         return;
     }
     buffer.copy_within(begun.header, start);
     let descriptor = hole.file.0.descriptor.as_fd();
     let offset = hole.offset + begun.within as u64;
-    if uring::read_now(descriptor, buffer, std::slice::from_ref(&payload), offset) == Ok(payload.len()) {
+    if uring::read_now(descriptor, buffer, std::slice::from_ref(&payload), offset)
+        == Ok(payload.len())
+    {
         outgoing.cursor.carry(start..payload.end, hole.at);
     }
 }
@@ -120,7 +132,10 @@ fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
 /// A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out of step.
 fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Step {
-    let begun = outgoing.cursor.begun(&outgoing.plan).map(|begun| begun.hole);
+    let begun = outgoing
+        .cursor
+        .begun(&outgoing.plan)
+        .map(|begun| begun.hole);
     let mut index = outgoing.cursor.untouched();
     while index < outgoing.plan.holes.len() {
         let hole = &outgoing.plan.holes[index];
@@ -130,7 +145,9 @@ fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Ste
         if run_limit(&outgoing.plan.holes, end) > len {
             // The first hole of the run that is not all there.
             let whole = |hole: &Hole<FileRef>| hole.offset + hole.len as u64 <= len;
-            let lost = (index..end).find(|&i| !whole(&outgoing.plan.holes[i])).unwrap_or(index);
+            let lost = (index..end)
+                .find(|&i| !whole(&outgoing.plan.holes[i]))
+                .unwrap_or(index);
             if begun == Some(lost) {
                 return Step::Broken;
             }
@@ -148,14 +165,20 @@ fn read_holes(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         let offset = hole.offset + outgoing.ready.1 as u64;
         let (segments, count) = segments(&outgoing.plan, outgoing.ready);
         let segments = &segments[..count];
-        let Some(buffer) = outgoing.gather.as_mut().and_then(|gather| gather.buffer_mut()) else {
+        let Some(buffer) = outgoing
+            .gather
+            .as_mut()
+            .and_then(|gather| gather.buffer_mut())
+        else {
             return Step::Broken;
         };
         match uring::read_now(file.descriptor.as_fd(), buffer, segments, offset) {
             Ok(n) if n > 0 => filled(outgoing, n),
             // Not resident, the end of the file, or a file system that cannot tell: the ring finds out.
             Ok(_) | Err(_) => {
-                let Some(gather) = outgoing.gather.take() else { return Step::Broken };
+                let Some(gather) = outgoing.gather.take() else {
+                    return Step::Broken;
+                };
                 ring.read(Rc::clone(&file.descriptor), gather, segments, offset, owner);
                 return Step::Waiting;
             }
@@ -165,17 +188,27 @@ fn read_holes(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
 }
 
 fn seal(outgoing: &mut Outgoing, transport: &mut Transport) -> Step {
-    let Transport::Session(session) = transport else { return Step::Broken };
+    let Transport::Session(session) = transport else {
+        return Step::Broken;
+    };
     if outgoing.plan.records.is_empty() {
         return Step::Ready;
     }
-    let Some(buffer) = outgoing.gather.as_mut().and_then(|gather| gather.buffer_mut()) else {
+    let Some(buffer) = outgoing
+        .gather
+        .as_mut()
+        .and_then(|gather| gather.buffer_mut())
+    else {
         return Step::Broken;
     };
     let sealed = session.seal(buffer, &outgoing.plan.records);
     // Sealed once: what is left after a short send is sent as it is.
     outgoing.plan.records.clear();
-    if sealed.is_ok() { Step::Ready } else { Step::Broken }
+    if sealed.is_ok() {
+        Step::Ready
+    } else {
+        Step::Broken
+    }
 }
 
 /// Segments of one read: a slot has at most 64 full records or frames, and a few that are not.
@@ -223,16 +256,27 @@ fn run_end(holes: &[Hole<FileRef>], from: usize) -> usize {
 
 /// File offset at which the run that ends before `end` ends.
 fn run_limit(holes: &[Hole<FileRef>], end: usize) -> u64 {
-    holes[..end].last().map_or(0, |hole| hole.offset + hole.len as u64)
+    holes[..end]
+        .last()
+        .map_or(0, |hole| hole.offset + hole.len as u64)
 }
 
 /// The file of the hole at `from` cannot supply it: every frame of that stream from there on carries no body, and the
 /// stream is reset.
 fn fail(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>, from: usize) {
-    let Some(buffer) = outgoing.gather.as_mut().and_then(|gather| gather.buffer_mut()) else { return };
+    let Some(buffer) = outgoing
+        .gather
+        .as_mut()
+        .and_then(|gather| gather.buffer_mut())
+    else {
+        return;
+    };
     let stream = outgoing.plan.holes[from].stream;
     let mut unsent = 0;
-    for hole in outgoing.plan.holes[from..].iter_mut().filter(|hole| hole.stream == stream) {
+    for hole in outgoing.plan.holes[from..]
+        .iter_mut()
+        .filter(|hole| hole.stream == stream)
+    {
         let header = &mut buffer[hole.frame_at..hole.frame_at + FRAME_HEADER_LEN];
         if outgoing.layout == Layout::Gathered {
             // An empty DATA frame without END_STREAM.
@@ -242,7 +286,9 @@ fn fail(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>, from: usize) 
             header[4] = 0;
         } else {
             if header[3] != IGNORED_FRAME_TYPE {
-                unsent += usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
+                unsent += usize::from(header[0]) << 16
+                    | usize::from(header[1]) << 8
+                    | usize::from(header[2]);
                 header[3] = IGNORED_FRAME_TYPE;
                 header[4] = 0;
             }

@@ -16,7 +16,11 @@ struct Entry<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), free: Vec::new(), len: 0 }
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+            len: 0,
+        }
     }
 }
 
@@ -24,11 +28,17 @@ impl<T> Slab<T> {
     /// Puts a value in, made from the key that it will have.
     pub(super) fn insert_with(&mut self, make: impl FnOnce(Owner) -> T) -> Owner {
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { generation: 0, value: None });
+            self.entries.push(Entry {
+                generation: 0,
+                value: None,
+            });
             self.entries.len() as u32 - 1
         });
         let entry = &mut self.entries[slot as usize];
-        let key = Owner { slot, generation: entry.generation };
+        let key = Owner {
+            slot,
+            generation: entry.generation,
+        };
         entry.value = Some(make(key));
         self.len += 1;
         key
@@ -36,7 +46,11 @@ impl<T> Slab<T> {
 
     pub(super) fn get_mut(&mut self, key: Owner) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.slot as usize)?;
-        if entry.generation == key.generation { entry.value.as_mut() } else { None }
+        if entry.generation == key.generation {
+            entry.value.as_mut()
+        } else {
+            None
+        }
     }
 
     /// Takes the value out; its key is never valid again.
@@ -59,9 +73,16 @@ impl<T> Slab<T> {
     /// The keys of everything that is in, in slot order.
     pub(super) fn keys(&self) -> Vec<Owner> {
         let present = |(slot, entry): (usize, &Entry<T>)| {
-            entry.value.as_ref().map(|_| Owner { slot: slot as u32, generation: entry.generation })
+            entry.value.as_ref().map(|_| Owner {
+                slot: slot as u32,
+                generation: entry.generation,
+            })
         };
-        self.entries.iter().enumerate().filter_map(present).collect()
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(present)
+            .collect()
     }
 }
 

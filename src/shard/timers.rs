@@ -44,14 +44,23 @@ impl Timers {
     pub(super) fn expired(&mut self, now_ns: u64) -> Option<(Timer, Owner)> {
         TIMERS.into_iter().find_map(|timer| {
             let queue = &mut self.queues[timer as usize];
-            let due = queue.front().is_some_and(|&(deadline, _)| deadline <= now_ns);
-            if due { queue.pop_front().map(|(_, owner)| (timer, owner)) } else { None }
+            let due = queue
+                .front()
+                .is_some_and(|&(deadline, _)| deadline <= now_ns);
+            if due {
+                queue.pop_front().map(|(_, owner)| (timer, owner))
+            } else {
+                None
+            }
         })
     }
 
     /// The next deadline.
     pub(super) fn next_ns(&self) -> Option<u64> {
-        self.queues.iter().filter_map(|queue| queue.front().map(|&(deadline, _)| deadline)).min()
+        self.queues
+            .iter()
+            .filter_map(|queue| queue.front().map(|&(deadline, _)| deadline))
+            .min()
     }
 }
 
@@ -61,17 +70,29 @@ mod tests {
 
     #[test]
     fn timers_expire_in_order_and_once() {
-        let owner = |slot| Owner { slot, generation: 0 };
+        let owner = |slot| Owner {
+            slot,
+            generation: 0,
+        };
         let mut timers = Timers::default();
         timers.start(Timer::Lingering, owner(1), 0);
         timers.start(Timer::Stalled, owner(2), 0);
         timers.start(Timer::Stalled, owner(3), 5);
         assert_eq!(timers.next_ns(), Some(100_000_000));
         assert_eq!(timers.expired(99_999_999), None);
-        assert_eq!(timers.expired(100_000_005), Some((Timer::Stalled, owner(2))));
-        assert_eq!(timers.expired(100_000_005), Some((Timer::Stalled, owner(3))));
+        assert_eq!(
+            timers.expired(100_000_005),
+            Some((Timer::Stalled, owner(2)))
+        );
+        assert_eq!(
+            timers.expired(100_000_005),
+            Some((Timer::Stalled, owner(3)))
+        );
         assert_eq!(timers.expired(100_000_005), None);
-        assert_eq!(timers.expired(2_000_000_000), Some((Timer::Lingering, owner(1))));
+        assert_eq!(
+            timers.expired(2_000_000_000),
+            Some((Timer::Lingering, owner(1)))
+        );
         assert_eq!(timers.next_ns(), None);
     }
 }

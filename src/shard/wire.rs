@@ -42,7 +42,14 @@ pub(super) struct Begun {
 impl Cursor {
     /// At the beginning of a plan.
     pub(super) fn new(prefix: Bytes, plan: &Plan<FileRef>, gathered: bool) -> Self {
-        Self { prefix, carry: 0..0, at: plan.used.start, hole: 0, within: 0, gathered }
+        Self {
+            prefix,
+            carry: 0..0,
+            at: plan.used.start,
+            hole: 0,
+            within: 0,
+            gathered,
+        }
     }
 
     /// Whether everything is sent.
@@ -62,7 +69,11 @@ impl Cursor {
         self.carry.start += carry;
         n -= carry;
         loop {
-            let hole = if self.gathered { plan.holes.get(self.hole) } else { None };
+            let hole = if self.gathered {
+                plan.holes.get(self.hole)
+            } else {
+                None
+            };
             let run = n.min(hole.map_or(plan.used.end, |hole| hole.at) - self.at);
             self.at += run;
             n -= run;
@@ -89,8 +100,15 @@ impl Cursor {
 
     /// The gathered frame of which a part is sent: what it announced can no longer be changed.
     pub(super) fn begun(&self, plan: &Plan<FileRef>) -> Option<Begun> {
-        let hole = plan.holes.get(self.hole).filter(|hole| self.gathered && hole.frame_at < self.at)?;
-        Some(Begun { hole: self.hole, within: self.within, header: self.at..hole.at })
+        let hole = plan
+            .holes
+            .get(self.hole)
+            .filter(|hole| self.gathered && hole.frame_at < self.at)?;
+        Some(Begun {
+            hole: self.hole,
+            within: self.within,
+            header: self.at..hole.at,
+        })
     }
 
     /// The rest of the begun frame is at `range` of the buffer now; the slot goes on at `at` with the next hole.
@@ -124,7 +142,8 @@ impl Cursor {
                     at = hole.at;
                 }
                 if let (Some(mapping), true) = (&hole.file.0.mapping, hole.len > 0) {
-                    gather.push_mapped(mapping, hole.offset + within..hole.offset + hole.len as u64);
+                    gather
+                        .push_mapped(mapping, hole.offset + within..hole.offset + hole.len as u64);
                 }
                 within = 0;
             }
