@@ -289,3 +289,18 @@ fn ring_fd(io: &IoUring, opcode: libc::c_uint, offset: u32, data: u64) -> Option
     };
     (done == 1).then_some(update.offset)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threads_table_of_rings_does_not_fill_up() {
+        // It has 16 places.
+        for _ in 0..40 {
+            let queues = Queues::new(IoUring::new(2).unwrap());
+            assert!(queues.registered.is_some());
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod sockets;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -72,4 +73,21 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len as u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect()
+}
+
+/// Whether this is a process made to run the test `name` alone, as one that changes what is the whole process's has to
+/// be. When not, runs it so, and fails when it fails there.
+fn in_a_process_of_its_own(name: &str) -> bool {
+    const CHILD: &str = "RINGLANE_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("uring::tests::{name}")])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+    assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"));
+    false
 }

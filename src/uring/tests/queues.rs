@@ -1,11 +1,13 @@
 //! Full queues, parking, waking, dropping.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::*;
 
@@ -206,4 +208,41 @@ fn contradictory_options_are_refused() {
     ] {
         assert!(matches!(Ring::new(&options), Err(SetupError::Options(_))));
     }
+}
+
+#[test]
+fn a_ring_works_without_locked_memory() {
+    if !in_a_process_of_its_own("queues::a_ring_works_without_locked_memory") {
+        return;
+    }
+    let limit = Rlimit {
+        current: Some(64 << 10),
+        maximum: Some(64 << 10),
+    };
+    setrlimit(Resource::Memlock, limit).unwrap();
+    let mut log = tempfile::tempfile().unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(Arc::new(log.try_clone().unwrap()))
+        .finish();
+    if rustix::process::geteuid().is_root() {
+        // The limit does not bind who has CAP_IPC_LOCK.
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+    }
+    let mut ring = tracing::subscriber::with_default(subscriber, ring);
+    let mut said = String::new();
+    log.rewind().unwrap();
+    log.read_to_string(&mut said).unwrap();
+    assert!(said.contains("LimitMEMLOCK"), "{said}");
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let mut gather = gather(&ring, 100);
+    gather.buffer_mut().unwrap()[..4].copy_from_slice(b"sent");
+    gather.push_buffer(0..4);
+    ring.send(ours.as_fd(), gather, OWNER);
+    assert!(matches!(
+        event(&mut ring),
+        Event::Sent { result: Ok(4), .. }
+    ));
+    let mut got = [0; 4];
+    theirs.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"sent");
 }

@@ -4,7 +4,6 @@ use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -285,21 +284,10 @@ fn only_the_owners_receive_is_cancelled_and_the_late_end_is_told_to_the_old_owne
     assert_eq!(&received(data.event).0[..], b"for the new one");
 }
 
-/// The limit is that of a process, so this runs in one of its own.
 #[test]
 fn accepting_without_descriptors_says_so_and_can_be_resumed() {
-    const CHILD: &str = "RINGLANE_TEST_ACCEPT_LIMIT";
-    if std::env::var_os(CHILD).is_none() {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "uring::tests::sockets::accepting_without_descriptors_says_so_and_can_be_resumed",
-            ])
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        assert!(child.status.success(), "{child:?}");
-        assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"));
+    if !in_a_process_of_its_own("sockets::accepting_without_descriptors_says_so_and_can_be_resumed")
+    {
         return;
     }
     let mut ring = ring();
