@@ -302,3 +302,120 @@ impl Slots {
 fn units_of(class: usize) -> u32 {
     (CLASS_BYTES[class] / CLASS_BYTES[0]) as u32
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn a_lease_is_of_the_smallest_class_that_fits() {
+        let arena = Arena::new(8 * MIB).unwrap();
+        for (asked, got) in [
+            (0, 16 << 10),
+            (16 << 10, 16 << 10),
+            ((16 << 10) + 1, 64 << 10),
+            (200 << 10, 256 << 10),
+            (MIB, MIB),
+            (5 * MIB, MIB),
+        ] {
+            assert_eq!(arena.lease(asked).unwrap().len(), got);
+        }
+        assert_eq!(arena.leased(), 0);
+        assert_eq!(arena.capacity(), 8 * MIB);
+    }
+
+    #[test]
+    fn the_slot_returned_last_is_leased_next() {
+        let arena = Arena::new(4 * MIB).unwrap();
+        let kept = arena.lease(1).unwrap();
+        let slots: Vec<Lease> = (0..40).map(|_| arena.lease(1).unwrap()).collect();
+        let order: Vec<u32> = slots.iter().map(|slot| slot.unit).collect();
+        // One of each four, so that none of them is joined with its neighbours.
+        let (back, held): (Vec<Lease>, Vec<Lease>) =
+            slots.into_iter().partition(|slot| slot.unit % 4 == 1);
+        let mut returned: Vec<u32> = back.iter().map(|slot| slot.unit).collect();
+        back.into_iter().for_each(drop);
+        returned.reverse();
+        let again: Vec<Lease> = returned.iter().map(|_| arena.lease(1).unwrap()).collect();
+        assert_eq!(
+            again.iter().map(|slot| slot.unit).collect::<Vec<_>>(),
+            returned
+        );
+        assert_eq!(order.len(), again.len() + held.len());
+        drop(kept);
+    }
+
+    #[test]
+    fn one_slot_used_over_and_over_stays_the_same_memory() {
+        let arena = Arena::new(4 * MIB).unwrap();
+        let first = arena.lease(1).unwrap().unit;
+        for _ in 0..10 {
+            assert_eq!(arena.lease(1).unwrap().unit, first);
+        }
+    }
+
+    #[test]
+    fn larger_slots_are_cut_and_joined_again() {
+        let arena = Arena::new(2 * MIB).unwrap();
+        let large = arena.lease(MIB).unwrap();
+        let small: Vec<Lease> = (0..64).map(|_| arena.lease(1).unwrap()).collect();
+        assert_eq!(arena.leased(), arena.capacity());
+        assert!(arena.lease(1).is_none());
+        drop(large);
+        let middle = arena.lease(256 << 10).unwrap();
+        assert!(arena.lease(MIB).is_none());
+        drop((small, middle));
+        let all: Vec<Lease> = (0..2).map(|_| arena.lease(MIB).unwrap()).collect();
+        assert!(arena.lease(1).is_none());
+        drop(all);
+        assert_eq!(arena.leased(), 0);
+    }
+
+    #[test]
+    fn a_lease_outlives_its_arena() {
+        let mut lease = Arena::new(MIB).unwrap().lease(1).unwrap();
+        lease.fill(7);
+        assert!(lease.iter().all(|&byte| byte == 7));
+    }
+
+    proptest! {
+        #[test]
+        fn live_leases_never_overlap(steps in prop::collection::vec((0usize..5, any::<prop::sample::Index>()), 1..400)) {
+            let arena = Arena::new(3 * MIB).unwrap();
+            let mut live: Vec<Lease> = Vec::new();
+            for (step, index) in steps {
+                if step == CLASS_BYTES.len() {
+                    if !live.is_empty() {
+                        live.swap_remove(index.index(live.len()));
+                    }
+                } else if let Some(lease) = arena.lease(CLASS_BYTES[step]) {
+                    prop_assert_eq!(lease.len(), CLASS_BYTES[step]);
+                    live.push(lease);
+                } else {
+                    // The model: none is refused while an aligned stretch of that size is free.
+                    let units = units_of(step);
+                    let free = |unit: u32| live.iter().all(|lease| {
+                        lease.unit + units_of(lease.class) <= unit || unit + units <= lease.unit
+                    });
+                    prop_assert!(!(0..192 / units).any(|slot| free(slot * units)));
+                }
+                let mut taken: Vec<(u32, u32)> = live
+                    .iter()
+                    .map(|lease| (lease.unit, lease.unit + units_of(lease.class)))
+                    .collect();
+                taken.sort_unstable();
+                prop_assert!(taken.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+                prop_assert!(taken.last().is_none_or(|last| last.1 <= 192));
+                prop_assert_eq!(arena.leased(), live.iter().map(|lease| lease.len()).sum::<usize>());
+            }
+            drop(live);
+            let all: Vec<_> = (0..3).map(|_| arena.lease(MIB)).collect();
+            prop_assert!(all.iter().all(Option::is_some));
+        }
+    }
+}

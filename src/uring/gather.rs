@@ -64,10 +64,6 @@ pub(super) enum Prepared {
 
 impl Gather {
     /// An empty gather.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "a gather moves in and out of the ring by its box"
-    )]
     pub fn new() -> Box<Self> {
         Box::new(Self {
             buffer: None,
@@ -290,5 +286,67 @@ impl fmt::Debug for Gather {
             .field("remaining", &self.remaining)
             .field("buffer", &self.buffer)
             .finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::super::arena::Arena;
+    use super::*;
+
+    fn gather() -> Box<Gather> {
+        let mut gather = Gather::new();
+        gather.set_buffer(Arena::new(1).unwrap().lease(1).unwrap());
+        gather
+    }
+
+    #[test]
+    fn adjacent_stretches_are_joined_and_empty_ones_left_out() {
+        let mut gather = gather();
+        gather.push_buffer(64..100);
+        gather.push_buffer(100..120);
+        gather.push_buffer(120..120);
+        gather.push_bytes(Bytes::new());
+        assert_eq!((gather.parts(), gather.remaining()), (1, 56));
+        gather.push_buffer(200..201);
+        assert_eq!((gather.parts(), gather.remaining()), (2, 57));
+    }
+
+    #[test]
+    fn advancing_goes_through_the_parts_in_order() {
+        let mut gather = gather();
+        gather.push_buffer(0..10);
+        gather.push_bytes(Bytes::from_static(b"abcdef"));
+        gather.push_buffer(10..20);
+        gather.advance(12);
+        assert!(matches!(gather.front(), Some(Front::Bytes(bytes)) if bytes == "cdef"));
+        gather.advance(4);
+        assert!(matches!(gather.front(), Some(Front::Buffer(range)) if range == (10..20)));
+        gather.replace_front(11..14);
+        assert_eq!(gather.remaining(), 3);
+        gather.advance(3);
+        assert!(gather.front().is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "lies in the buffer")]
+    fn a_stretch_outside_the_buffer_panics() {
+        gather().push_buffer(16_000..16_385);
+    }
+
+    #[test]
+    #[should_panic(expected = "lies in the buffer")]
+    fn a_stretch_of_a_buffer_taken_away_panics_when_sent() {
+        let mut gather = gather();
+        gather.push_buffer(0..1);
+        gather.take_buffer();
+        gather.prepare_send();
+    }
+
+    #[test]
+    #[should_panic(expected = "no more is sent")]
+    fn advancing_past_the_end_panics() {
+        gather().advance(1);
     }
 }

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 
-use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
 
 use super::last_errno;
@@ -33,14 +32,7 @@ impl Mapping {
             .ok()
             .filter(|&len| isize::try_from(len).is_ok())
             .ok_or(Errno::FBIG)?;
-        // mincore(2) tells the truth only to who owns the file or may write it; to others every page is resident.
-        let knows_residency = rustix::fs::accessat(
-            file,
-            c"",
-            Access::WRITE_OK,
-            AtFlags::EMPTY_PATH | AtFlags::EACCESS,
-        )
-        .is_ok();
+        let knows_residency = writable(file);
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
         let base = unsafe {
             libc::mmap(
@@ -69,7 +61,7 @@ impl Mapping {
         self.len == 0
     }
 
-    /// Whether [`Mapping::resident`] can tell: the kernel only says so to who owns the file or may write it
+    /// Whether [`Mapping::resident`] can tell: the kernel only tells those who may write the file
     /// (mincore(2)). When it cannot, [`super::resident_now`] asks the open file instead.
     pub fn knows_residency(&self) -> bool {
         self.knows_residency
@@ -177,6 +169,22 @@ impl Drop for Anonymous {
         // SAFETY: made by `new` with this length; its owners hand out nothing that outlives it.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
+}
+
+/// Whether this thread may write `file`, however it was opened: to such a caller mincore(2) tells the truth, to others
+/// it calls every page resident.
+fn writable(file: BorrowedFd<'_>) -> bool {
+    // SAFETY: the path is a static string, empty, so that the descriptor itself is asked about; nothing is written.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_faccessat2,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            libc::W_OK,
+            libc::AT_EMPTY_PATH | libc::AT_EACCESS,
+        )
+    };
+    answer == 0
 }
 
 fn mapped(base: *mut libc::c_void) -> Result<NonNull<u8>, Errno> {

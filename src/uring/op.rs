@@ -297,3 +297,75 @@ fn owned(fd: u32) -> OwnedFd {
     // alone, or that of a close that the kernel did not carry out, which is ours again.
     unsafe { OwnedFd::from_raw_fd(fd as RawFd) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    /// `IORING_CQE_F_MORE` (linux/io_uring.h).
+    const MORE: u32 = 1 << 1;
+
+    fn owner(slot: u32) -> Owner {
+        Owner {
+            slot,
+            generation: 0,
+        }
+    }
+
+    #[test]
+    fn errors_of_accepting_are_passed_on_as_they_are() {
+        let mut table = Table::default();
+        let buffers = BufRing::new(1, 1).unwrap();
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+            Errno::CONNABORTED,
+        ] {
+            for flags in [MORE, 0] {
+                let user_data = table.insert(owner(7), Op::Accept);
+                let cqe = Cqe {
+                    user_data,
+                    result: -errno.raw_os_error(),
+                    flags,
+                };
+                let completion = table.complete(cqe, &buffers).unwrap();
+                assert_eq!(completion.owner, owner(7));
+                let Event::Accepted { socket, more } = completion.event else {
+                    panic!("not accepted");
+                };
+                assert_eq!(socket.unwrap_err(), errno);
+                assert_eq!(more, flags == MORE);
+                let cqe = Cqe { flags: 0, ..cqe };
+                assert_eq!(table.complete(cqe, &buffers).is_some(), more);
+                assert_eq!(table.len(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_completion_never_reaches_a_later_operation() {
+        let mut table = Table::default();
+        let buffers = BufRing::new(1, 1).unwrap();
+        let done = |user_data| Cqe {
+            user_data,
+            result: 0,
+            flags: 0,
+        };
+        let first = table.insert(owner(1), Op::Writable);
+        assert_eq!(
+            table.complete(done(first), &buffers).unwrap().owner,
+            owner(1)
+        );
+        let second = table.insert(owner(2), Op::Writable);
+        assert_eq!(first as u32, second as u32, "the entry is reused");
+        assert!(table.complete(done(first), &buffers).is_none());
+        assert!(table.complete(done(UNTOLD), &buffers).is_none());
+        assert_eq!(
+            table.complete(done(second), &buffers).unwrap().owner,
+            owner(2)
+        );
+    }
+}

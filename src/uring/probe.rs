@@ -37,7 +37,7 @@ pub enum SetupError {
     #[error(
         "io_uring is not allowed for this process ({0}), most likely by a seccomp filter: in a container, run it with \
          a seccomp profile that allows io_uring_setup, io_uring_enter and io_uring_register; in a systemd unit, \
-         put @io-event or SystemCallFilter=io_uring_setup io_uring_enter io_uring_register among what is allowed"
+         have SystemCallFilter= include @aio"
     )]
     Filtered(Errno),
     /// The kernel lacks something that is needed.
@@ -122,4 +122,26 @@ fn io_uring_disabled() -> u8 {
         .ok()
         .and_then(|setting| setting.trim().parse().ok())
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_named_with_its_remedy() {
+        let cases = [
+            (Errno::PERM, 2, "sysctl kernel.io_uring_disabled=0"),
+            (Errno::PERM, 0, "seccomp"),
+            (Errno::NOSYS, 0, "@aio"),
+            (Errno::INVAL, 0, "Linux 6.1"),
+            (Errno::NOMEM, 0, "LimitMEMLOCK=infinity"),
+            (Errno::MFILE, 0, "LimitNOFILE="),
+            (Errno::IO, 0, "io_uring_setup failed"),
+        ];
+        for (errno, disabled, remedy) in cases {
+            let message = SetupError::classify(errno, disabled).to_string();
+            assert!(message.contains(remedy), "{errno:?}: {message}");
+        }
+    }
 }

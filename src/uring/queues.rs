@@ -100,26 +100,27 @@ impl Queues {
         }
         self.counters.full_submission_queue += 1;
         self.waiting.push_back(entry);
-        self.submit();
+        self.flush();
+        self.fill();
     }
 
     /// Submits what is queued and runs what the kernel has deferred. Does not wait.
     pub(super) fn submit(&mut self) {
-        loop {
-            self.fill();
-            let sq = self.io.submission();
-            let (queued, events) = (sq.len(), sq.taskrun() || sq.cq_overflow());
-            drop(sq);
-            if queued == 0 && !events {
-                return;
-            }
-            // Make room for what the kernel may have to flush.
-            self.reap();
-            match self.enter(queued, 0, events, None) {
-                Ok(taken) if taken > 0 && !self.waiting.is_empty() => {}
-                Err(Errno::INTR) => {}
-                _ => return,
-            }
+        while self.flush() {}
+    }
+
+    /// One step of [`Queues::submit`]: whether there was progress and more is to be done.
+    fn flush(&mut self) -> bool {
+        self.fill();
+        let (queued, events) = self.look();
+        if queued == 0 && !events {
+            return false;
+        }
+        // Make room for what the kernel may have to flush.
+        self.reap();
+        match self.enter(queued, 0, events, None) {
+            Ok(taken) => taken > 0 && self.queued() > 0,
+            Err(errno) => errno == Errno::INTR,
         }
     }
 
@@ -132,7 +133,7 @@ impl Queues {
         if !self.ready.is_empty() {
             return self.submit();
         }
-        let queued = self.io.submission().len();
+        let (queued, _) = self.look();
         if let Err(Errno::AGAIN | Errno::BUSY) = self.enter(queued, 1, true, Some(timeout)) {
             // The kernel took nothing and did not wait. Wait for what is in flight: that frees what it lacks.
             self.reap();
@@ -146,6 +147,7 @@ impl Queues {
     pub(super) fn next(&mut self) -> Option<Cqe> {
         if self.ready.is_empty() {
             self.reap();
+            // Completions that found no room have to be fetched.
             if self.ready.is_empty() && self.io.submission().cq_overflow() {
                 self.counters.overflows += 1;
                 let _ = self.enter(0, 0, true, None);
@@ -169,6 +171,14 @@ impl Queues {
             || !self.waiting.is_empty()
             || !self.ready.is_empty()
             || !self.io.completion().is_empty()
+    }
+
+    /// Entries in the submission queue, and whether the kernel has deferred work or overflowed completions for us.
+    fn look(&mut self) -> (usize, bool) {
+        let sq = self.io.submission();
+        let overflow = sq.cq_overflow();
+        self.counters.overflows += u64::from(overflow);
+        (sq.len(), overflow || sq.taskrun())
     }
 
     /// Copies completions out of the queue.
@@ -239,8 +249,12 @@ impl Queues {
         };
         usize::try_from(taken).map_err(|_| {
             let errno = last_errno();
-            if matches!(errno, Errno::AGAIN | Errno::BUSY) {
-                self.counters.refused += 1;
+            match errno {
+                Errno::AGAIN | Errno::BUSY => self.counters.refused += 1,
+                Errno::BADR => {
+                    tracing::error!("the kernel had no memory for completions and dropped some");
+                }
+                _ => {}
             }
             errno
         })
@@ -279,4 +293,19 @@ fn ring_fd(io: &IoUring, opcode: libc::c_uint, offset: u32, data: u64) -> Option
         )
     };
     (done == 1).then_some(update.offset)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threads_table_of_rings_does_not_fill_up() {
+        // It has 16 places.
+        for _ in 0..40 {
+            let queues = Queues::new(IoUring::new(2).unwrap());
+            assert!(queues.registered.is_some());
+        }
+    }
 }

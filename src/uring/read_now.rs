@@ -52,7 +52,7 @@ pub fn read_now(
         match rustix::io::preadv2(
             file,
             &mut parts[..some.len()],
-            offset + done as u64,
+            offset.saturating_add(done as u64),
             ReadWriteFlags::NOWAIT,
         ) {
             Ok(read) => {
@@ -80,7 +80,7 @@ pub fn resident_now(file: BorrowedFd<'_>, range: Range<u64>) -> bool {
         if !readable_now(file, at) {
             return false;
         }
-        at += SAMPLE_BYTES;
+        at = at.saturating_add(SAMPLE_BYTES);
     }
     range.is_empty() || readable_now(file, last)
 }

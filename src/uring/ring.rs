@@ -58,6 +58,8 @@ pub struct RingOptions {
 /// Descriptors are borrowed only while an operation is queued: until it is submitted, the caller keeps the descriptor
 /// open, or closes it by [`Ring::close`], which keeps the order.
 ///
+/// A ring stays on its thread (it is not `Send`): the kernel accepts work from the thread that made it only.
+///
 /// Dropping a ring cancels what is in flight and waits for it, for two seconds at most; memory that the kernel has not
 /// let go of by then is leaked.
 pub struct Ring {
@@ -94,7 +96,10 @@ impl Ring {
             .build(options.entries)
             .map_err(|error| SetupError::of_setup(errno_of(&error)))?;
         probe::check(&io)?;
-        let memory = |errno| SetupError::of(errno, "mapping memory");
+        let memory = |errno| SetupError::Other {
+            doing: "mapping memory",
+            errno,
+        };
         let arena = Arena::new(options.arena_bytes).map_err(memory)?;
         let buffers =
             BufRing::new(options.recv_buffers, options.recv_buffer_bytes).map_err(memory)?;
