@@ -233,6 +233,9 @@ impl Session {
     fn fail(&mut self, error: &TlsError) {
         self.failed = true;
         self.partial = Vec::new();
+        // Nothing but the alert is worth saying now.
+        self.update_requested = false;
+        self.refuse_renegotiation = false;
         if self.closing != Closing::Sent {
             self.closing = match error.alert() {
                 Some(alert) => Closing::Queued {
