@@ -230,6 +230,13 @@ impl Session {
         self.kernel.is_none() && self.sealer.is_worn()
     }
 
+    /// Frees what can be made again from the traffic secrets: to be called when the connection falls idle. Halves
+    /// what it owns; the next record in each direction costs a key expansion, some 0.2 microseconds.
+    pub fn release_keys(&mut self) {
+        self.sealer.release_keys();
+        self.opener.release_keys();
+    }
+
     fn fail(&mut self, error: &TlsError) {
         self.failed = true;
         self.partial = Vec::new();

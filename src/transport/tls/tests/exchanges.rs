@@ -227,3 +227,16 @@ fn a_key_is_never_used_past_its_limit() {
         assert_eq!(pair.server.is_worn_out(), !is_tls13(suite));
     }
 }
+
+#[test]
+fn released_keys_come_back() {
+    for &suite in CIPHER_SUITES {
+        let mut pair = Pair::new(suite);
+        for n in 0..5u8 {
+            pair.server.release_keys();
+            assert_eq!(pair.upload(&[n], Chunks::Whole).unwrap(), [n]);
+            let wire = pair.sealed(&[n; 9]);
+            assert_eq!(client_takes(&mut pair.client, &wire).unwrap(), [n; 9]);
+        }
+    }
+}
