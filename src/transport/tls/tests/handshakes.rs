@@ -95,6 +95,43 @@ fn records_behind_the_finished_are_handed_back() {
 }
 
 #[test]
+fn a_hello_may_be_retried() {
+    let suite = TLS13_AES_128_GCM_SHA256;
+    let identity = Identity::of(suite);
+    let groups = |groups: &[&'static dyn rustls::crypto::SupportedKxGroup]| {
+        let mut provider = aws_lc_rs::default_provider();
+        provider.cipher_suites = vec![suite];
+        provider.kx_groups = groups.to_vec();
+        Arc::new(provider)
+    };
+    let (x25519, p384) = (aws_lc_rs::kx_group::X25519, aws_lc_rs::kx_group::SECP384R1);
+    let mut server = ServerConfig::builder_with_provider(groups(&[x25519]))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.cert.clone()], identity.key.clone_key())
+        .unwrap();
+    server.enable_secret_extraction = true;
+    let mut roots = RootCertStore::empty();
+    roots.add(identity.cert.clone()).unwrap();
+    let mut client = ClientConfig::builder_with_provider(groups(&[p384, x25519]))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.resumption = rustls::client::Resumption::disabled();
+    let (server, client) = (Arc::new(server), Arc::new(client));
+    for chunks in [Chunks::Whole, Chunks::Single, Chunks::Random(8)] {
+        let mut pair = Pair::with(&server, &client, chunks);
+        assert_eq!(
+            pair.client.handshake_kind(),
+            Some(HandshakeKind::FullWithHelloRetryRequest)
+        );
+        assert_eq!(pair.upload(b"up", chunks).unwrap(), b"up");
+    }
+}
+
+#[test]
 fn no_common_protocol_is_refused_with_an_alert() {
     let identity = Identity::of(TLS13_AES_128_GCM_SHA256);
     let mut config = (*identity.client(TLS13_AES_128_GCM_SHA256)).clone();
