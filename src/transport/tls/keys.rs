@@ -1,7 +1,8 @@
 //! The keys of one direction: AEAD key, nonce and sequence number; and how records look under them.
 
 use aws_lc_rs::aead::{
-    AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey,
+    AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce,
+    UnboundKey,
 };
 use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite};
 
@@ -62,7 +63,10 @@ impl Shape {
 
 /// The keys of one direction.
 pub(super) struct Keys {
-    pub(super) aead: LessSafeKey,
+    secrets: ConnectionTrafficSecrets,
+    /// The AEAD key as expanded for use, some 600 bytes of heap; made when first needed, which costs about as much
+    /// as sealing a short record.
+    aead: Option<LessSafeKey>,
     pub(super) iv: [u8; NONCE_LEN],
     /// Number of the next record.
     pub(super) sequence: u64,
@@ -70,22 +74,37 @@ pub(super) struct Keys {
 
 impl Keys {
     /// # Errors
-    /// [`TlsError::Crypto`] when the key is not of the AEAD's length.
+    /// [`TlsError::Crypto`] when the secrets are of no AEAD that is offered.
     pub(super) fn new(
         (sequence, secrets): (u64, ConnectionTrafficSecrets),
     ) -> Result<Self, TlsError> {
-        let (algorithm, key, iv) = match &secrets {
-            ConnectionTrafficSecrets::Aes128Gcm { key, iv } => (&AES_128_GCM, key, iv),
-            ConnectionTrafficSecrets::Aes256Gcm { key, iv } => (&AES_256_GCM, key, iv),
-            ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (&CHACHA20_POLY1305, key, iv),
-            _ => return Err(TlsError::Crypto),
-        };
-        let key = UnboundKey::new(algorithm, key.as_ref()).map_err(|_| TlsError::Crypto)?;
+        let (_, _, iv) = parts(&secrets)?;
         Ok(Self {
-            aead: LessSafeKey::new(key),
-            iv: iv.as_ref().try_into().map_err(|_| TlsError::Crypto)?,
+            iv: iv.try_into().map_err(|_| TlsError::Crypto)?,
+            secrets,
+            aead: None,
             sequence,
         })
+    }
+
+    /// The AEAD key, expanded for use.
+    ///
+    /// # Errors
+    /// [`TlsError::Crypto`] when the key is not of the AEAD's length.
+    pub(super) fn aead(&mut self) -> Result<&LessSafeKey, TlsError> {
+        match &mut self.aead {
+            Some(aead) => Ok(aead),
+            vacant => {
+                let (algorithm, key, _) = parts(&self.secrets)?;
+                let key = UnboundKey::new(algorithm, key).map_err(|_| TlsError::Crypto)?;
+                Ok(vacant.insert(LessSafeKey::new(key)))
+            }
+        }
+    }
+
+    /// Frees the expanded key.
+    pub(super) fn release(&mut self) {
+        self.aead = None;
     }
 
     /// The next record's nonce: the sequence number, padded left, XOR the IV (RFC 8446, section 5.3).
@@ -108,6 +127,24 @@ impl Keys {
         aad[11..].copy_from_slice(&(plaintext_len as u16).to_be_bytes());
         aad
     }
+}
+
+/// AEAD, key and IV.
+fn parts(
+    secrets: &ConnectionTrafficSecrets,
+) -> Result<(&'static Algorithm, &[u8], &[u8]), TlsError> {
+    Ok(match secrets {
+        ConnectionTrafficSecrets::Aes128Gcm { key, iv } => {
+            (&AES_128_GCM, key.as_ref(), iv.as_ref())
+        }
+        ConnectionTrafficSecrets::Aes256Gcm { key, iv } => {
+            (&AES_256_GCM, key.as_ref(), iv.as_ref())
+        }
+        ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => {
+            (&CHACHA20_POLY1305, key.as_ref(), iv.as_ref())
+        }
+        _ => return Err(TlsError::Crypto),
+    })
 }
 
 /// A nonce in the form that the AEAD takes.

@@ -24,6 +24,10 @@ impl Opener {
         self.keys = keys;
     }
 
+    pub(super) fn release_keys(&mut self) {
+        self.keys.release();
+    }
+
     /// The length of the record that begins with `bytes`, header included; `None` while the header is incomplete.
     ///
     /// # Errors
@@ -72,11 +76,12 @@ impl Opener {
             .split_at_mut_checked(HEADER_LEN)
             .ok_or(TlsError::BadRecordMac)?;
         let outer = header[0];
-        let aead = &self.keys.aead;
         let opened = match self.shape {
             Shape::Tls13 => {
                 let nonce = nonce(self.keys.nonce());
-                let text = aead
+                let text = self
+                    .keys
+                    .aead()?
                     .open_in_place(nonce, Aad::from(&*header), body)
                     .map_err(|_| TlsError::BadRecordMac)?;
                 strip_padding(text)?
@@ -88,15 +93,20 @@ impl Opener {
                 let mut bytes = self.keys.iv;
                 bytes[NONCE_LEN - EXPLICIT_NONCE_LEN..].copy_from_slice(explicit);
                 let aad = self.keys.aad_tls12(outer, plaintext_len(body)?);
-                let text = aead
+                let text = self
+                    .keys
+                    .aead()?
                     .open_in_place(nonce(bytes), Aad::from(aad), body)
                     .map_err(|_| TlsError::BadRecordMac)?;
                 (outer, text)
             }
             Shape::Tls12Implicit => {
+                let bytes = self.keys.nonce();
                 let aad = self.keys.aad_tls12(outer, plaintext_len(body)?);
-                let text = aead
-                    .open_in_place(nonce(self.keys.nonce()), Aad::from(aad), body)
+                let text = self
+                    .keys
+                    .aead()?
+                    .open_in_place(nonce(bytes), Aad::from(aad), body)
                     .map_err(|_| TlsError::BadRecordMac)?;
                 (outer, text)
             }

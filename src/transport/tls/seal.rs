@@ -27,6 +27,10 @@ impl Sealer {
         self.keys = keys;
     }
 
+    pub(super) fn release_keys(&mut self) {
+        self.keys.release();
+    }
+
     #[cfg(test)]
     pub(super) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
@@ -62,12 +66,15 @@ impl Sealer {
         prefix[1..3].copy_from_slice(&WIRE_VERSION.to_be_bytes());
         prefix[3..HEADER_LEN].copy_from_slice(&(length as u16).to_be_bytes());
 
-        let aead = &self.keys.aead;
         let sealed = match self.shape {
             Shape::Tls13 => {
                 let last = text.len() - 1;
                 text[last] = kind;
-                aead.seal_in_place_separate_tag(nonce(nonce_bytes), Aad::from(&*prefix), text)
+                self.keys.aead()?.seal_in_place_separate_tag(
+                    nonce(nonce_bytes),
+                    Aad::from(&*prefix),
+                    text,
+                )
             }
             Shape::Tls12Explicit | Shape::Tls12Implicit => {
                 if self.shape == Shape::Tls12Explicit {
@@ -77,7 +84,11 @@ impl Sealer {
                     prefix[HEADER_LEN..].copy_from_slice(explicit);
                 }
                 let aad = self.keys.aad_tls12(kind, text.len());
-                aead.seal_in_place_separate_tag(nonce(nonce_bytes), Aad::from(aad), text)
+                self.keys.aead()?.seal_in_place_separate_tag(
+                    nonce(nonce_bytes),
+                    Aad::from(aad),
+                    text,
+                )
             }
         };
         tag.copy_from_slice(sealed.map_err(|_| TlsError::Crypto)?.as_ref());
