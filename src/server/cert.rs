@@ -367,6 +367,52 @@ mod tests {
         assert!(usable_at(&key, Some("other"), now).is_err());
     }
 
+    /// Handshakes in memory; gives what the client was shown.
+    fn handshake(
+        settings: &Arc<ServerConfig>,
+        trusted: &CertifiedKey,
+    ) -> Result<Vec<u8>, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.cert[0].clone()).unwrap();
+        let mut client = rustls::ClientConfig::builder_with_provider(default_provider().into())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = rustls::ClientConnection::new(Arc::new(client), name)?;
+        let mut server = rustls::ServerConnection::new(Arc::clone(settings))?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut wire = Vec::new();
+            client.write_tls(&mut wire).unwrap();
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets()?;
+            wire.clear();
+            server.write_tls(&mut wire).unwrap();
+            client.read_tls(&mut wire.as_slice()).unwrap();
+            client.process_new_packets()?;
+        }
+        assert_eq!(server.alpn_protocol(), Some(&b"h2"[..]));
+        Ok(client.peer_certificates().unwrap()[0].to_vec())
+    }
+
+    #[test]
+    fn handshakes_get_the_certificate_that_is_current() {
+        let make = || {
+            generate(None, SystemTime::now())
+                .unwrap()
+                .certified()
+                .unwrap()
+        };
+        let (old, new) = (make(), make());
+        let current = CurrentCertificate::new(Arc::clone(&old));
+        let settings = Arc::new(tls_settings(Arc::clone(&current)).unwrap());
+        assert_eq!(handshake(&settings, &old).unwrap(), old.cert[0].as_ref());
+        current.replace(Arc::clone(&new));
+        assert_eq!(handshake(&settings, &new).unwrap(), new.cert[0].as_ref());
+        assert!(handshake(&settings, &old).is_err());
+    }
+
     #[test]
     fn in_memory_when_the_folder_cannot_be_written() {
         let state = tempfile::tempdir().unwrap();

@@ -13,8 +13,34 @@ use crate::shard::{Handle, Report};
 
 /// How long a shard may take to get ready; it takes milliseconds unless the machine is out of memory.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a shard may take to end at once.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a shard may take to end at once; shorter where a test waits for it.
+const STOP_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
+
+/// What is asked of a shard, so that tests can stand in for one.
+pub(super) trait Control {
+    fn drain(&self);
+    fn stop(&self);
+    fn snapshot(&self);
+    fn join(self) -> std::thread::Result<()>;
+}
+
+impl Control for Handle {
+    fn drain(&self) {
+        Handle::drain(self);
+    }
+
+    fn stop(&self) {
+        Handle::stop(self);
+    }
+
+    fn snapshot(&self) {
+        Handle::snapshot(self);
+    }
+
+    fn join(self) -> std::thread::Result<()> {
+        Handle::join(self).map(drop)
+    }
+}
 
 /// What wakes the main thread.
 #[derive(Debug)]
@@ -34,27 +60,27 @@ enum Phase {
     Stopping { until: Instant },
 }
 
-struct Member {
+struct Member<H> {
     number: usize,
-    handle: Handle,
+    handle: H,
     ready: bool,
     ended: bool,
     asked: bool,
 }
 
 /// The running shards and what is known of them.
-pub(super) struct Lifecycle<'a> {
+pub(super) struct Lifecycle<'a, H> {
     config: &'a Config,
     inbox: Receiver<Event>,
     tls: Option<&'a Tls>,
-    shards: Vec<Member>,
+    shards: Vec<Member<H>>,
     phase: Phase,
     meter: Meter,
     next_report: Option<Instant>,
     failure: Option<ServerError>,
 }
 
-impl<'a> Lifecycle<'a> {
+impl<'a, H: Control> Lifecycle<'a, H> {
     pub(super) fn new(config: &'a Config, inbox: Receiver<Event>, tls: Option<&'a Tls>) -> Self {
         let now = Instant::now();
         Self {
@@ -70,7 +96,7 @@ impl<'a> Lifecycle<'a> {
     }
 
     /// Takes charge of a shard; they come in the order of their numbers.
-    pub(super) fn add(&mut self, handle: Handle) {
+    pub(super) fn add(&mut self, handle: H) {
         self.shards.push(Member {
             number: self.shards.len(),
             handle,
@@ -294,5 +320,191 @@ impl<'a> Lifecycle<'a> {
 
     fn print_interval(&mut self) {
         say(&format!("{}\n", self.meter.interval_line(Instant::now())));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::File;
+    use crate::shard::Snapshot;
+    use hdrhistogram::Histogram;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// When a stand-in shard ends.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    enum Ends {
+        WhenDrained,
+        WhenStopped,
+        Never,
+    }
+
+    struct Fake {
+        number: usize,
+        ends: Ends,
+        events: Sender<Event>,
+        /// The commands in the order that they came.
+        log: Sender<(usize, &'static str)>,
+    }
+
+    impl Fake {
+        fn tell(&self, command: &'static str, end: bool) {
+            self.log.send((self.number, command)).unwrap();
+            if end {
+                let _ = self
+                    .events
+                    .send(Event::Shard(Report::Final(snapshot(self.number))));
+            }
+        }
+    }
+
+    impl Control for Fake {
+        fn drain(&self) {
+            self.tell("drain", self.ends == Ends::WhenDrained);
+        }
+
+        fn stop(&self) {
+            self.tell("stop", self.ends != Ends::Never);
+        }
+
+        fn snapshot(&self) {
+            self.tell("snapshot", false);
+        }
+
+        fn join(self) -> std::thread::Result<()> {
+            self.tell("join", false);
+            Ok(())
+        }
+    }
+
+    fn snapshot(shard: usize) -> Box<Snapshot> {
+        Box::new(Snapshot {
+            shard,
+            requests: 0,
+            bytes: 0,
+            connections: 0,
+            accepted: 0,
+            latency: Histogram::new(3).unwrap(),
+            leased: 0,
+        })
+    }
+
+    /// Runs stand-in shards through `script`; gives the result and the commands that each got.
+    fn live(
+        drain_timeout: u32,
+        ends: &[Ends],
+        script: Vec<Event>,
+    ) -> (Result<(), ServerError>, Vec<Vec<&'static str>>) {
+        let settings = File {
+            drain_timeout: Some(drain_timeout),
+            ..File::default()
+        };
+        let config = Config::new(settings).unwrap();
+        let (events, inbox) = channel();
+        let (log, commands) = channel();
+        let mut lifecycle = Lifecycle::new(&config, inbox, None);
+        for (number, &ends) in ends.iter().enumerate() {
+            events
+                .send(Event::Shard(Report::Ready { shard: number }))
+                .unwrap();
+            lifecycle.add(Fake {
+                number,
+                ends,
+                events: events.clone(),
+                log: log.clone(),
+            });
+        }
+        drop(log);
+        for event in script {
+            events.send(event).unwrap();
+        }
+        let result = match lifecycle.wait_until_ready() {
+            Ok(_) => lifecycle.run(),
+            Err(error) => {
+                drop(lifecycle);
+                Err(error)
+            }
+        };
+        let mut got = vec![Vec::new(); ends.len()];
+        for (number, command) in commands {
+            got[number].push(command);
+        }
+        (result, got)
+    }
+
+    fn end() -> Event {
+        Event::Signal(Request::End)
+    }
+
+    #[test]
+    fn a_signal_drains() {
+        let (result, got) = live(60, &[Ends::WhenDrained; 2], vec![end()]);
+        assert!(result.is_ok());
+        assert_eq!(got, [["drain", "join"], ["drain", "join"]]);
+    }
+
+    #[test]
+    fn a_second_signal_stops_what_still_drains() {
+        let ends = [Ends::WhenStopped, Ends::WhenStopped];
+        let (result, got) = live(60, &ends, vec![end(), end(), end()]);
+        assert!(result.is_ok());
+        assert_eq!(got, [["drain", "stop", "join"]; 2]);
+    }
+
+    #[test]
+    fn the_drain_timeout_stops_what_still_drains() {
+        let (result, got) = live(0, &[Ends::WhenStopped], vec![end()]);
+        assert!(result.is_ok());
+        assert_eq!(got, [["drain", "stop", "join"]]);
+    }
+
+    #[test]
+    fn a_shard_that_does_not_stop_is_an_error_and_is_not_waited_for() {
+        let (result, got) = live(0, &[Ends::Never, Ends::WhenDrained], vec![end()]);
+        assert!(matches!(result, Err(ServerError::Stuck { count: 1, .. })));
+        assert!(!got[0].contains(&"join") && got[1].contains(&"join"));
+    }
+
+    #[test]
+    fn a_shard_that_fails_ends_the_others_in_order() {
+        let failed = Report::Failed {
+            shard: 0,
+            error: "no memory".to_owned(),
+        };
+        let (result, got) = live(60, &[Ends::WhenDrained; 2], vec![Event::Shard(failed)]);
+        let error = result.unwrap_err().to_string();
+        assert_eq!(error, "shard 0 failed: no memory");
+        assert_eq!(got, [vec!["join"], vec!["drain", "join"]]);
+    }
+
+    #[test]
+    fn shards_that_vanish_are_noticed() {
+        let (result, _) = live(60, &[Ends::Never], vec![Event::ShardsGone]);
+        assert!(matches!(result, Err(ServerError::Gone)));
+        let ended = Event::Shard(Report::Final(snapshot(0)));
+        let (result, _) = live(60, &[Ends::Never], vec![ended]);
+        assert!(matches!(result, Err(ServerError::Ended { shard: 0 })));
+    }
+
+    #[test]
+    fn a_signal_before_all_are_ready_ends_it() {
+        let config = Config::new(File::default()).unwrap();
+        let (events, inbox) = channel();
+        let (log, commands) = channel();
+        let mut lifecycle = Lifecycle::new(&config, inbox, None);
+        lifecycle.add(Fake {
+            number: 0,
+            ends: Ends::WhenDrained,
+            events: events.clone(),
+            log,
+        });
+        events.send(end()).unwrap();
+        assert!(!lifecycle.wait_until_ready().unwrap());
+        lifecycle.run().unwrap();
+        assert_eq!(
+            commands.iter().collect::<Vec<_>>(),
+            [(0, "drain"), (0, "join")]
+        );
     }
 }
