@@ -1,75 +1,39 @@
-//! STUB
-#![allow(missing_docs, dead_code, clippy::all, unused)]
+//! The HTTP/2 core (RFC 9113), sans-IO.
+//!
+//! Bytes go in ([`Connection::handle_bytes`]), events come out; responses go in ([`Connection::respond`]), slots are
+//! filled ([`Connection::poll_transmit`]). The core reads no clock, no socket and no file: the time is an argument,
+//! and the body of a file is a hole in the slot. [`Connection`] says in which order to call what.
+//!
+//! - [`frame`], [`settings`], [`error`], [`hpack`], [`priority`]: what is on the wire.
+//! - [`stream`], [`window`]: the two state machines, pure.
+//! - [`limits`]: every limit, with the attack it stops.
+//! - `head`: a request from a field block, and what makes it malformed.
+//! - `recv`, `send`, `streams`: the connection's two directions and its streams.
+#![forbid(unsafe_code)]
+
+mod connection;
+mod control;
+pub mod error;
+pub mod frame;
+mod head;
 pub mod hpack;
-use crate::slot::Slot;
-use bytes::Bytes;
-use std::rc::Rc;
-pub type StreamId = u32;
-#[derive(Default)]
-pub struct Config;
-#[derive(Default)]
-pub struct Scratch;
-pub struct Connection<F>(std::marker::PhantomData<F>);
-#[derive(Clone, Copy)]
-pub struct RequestHead<'a>(&'a [u8]);
-impl<'a> RequestHead<'a> {
-    pub fn method(&self) -> &'a [u8] {
-        self.0
-    }
-    pub fn path(&self) -> &'a [u8] {
-        self.0
-    }
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        std::iter::empty()
-    }
-}
-pub enum Event<'a> {
-    Request {
-        stream: StreamId,
-        head: RequestHead<'a>,
-        end_stream: bool,
-    },
-    Data {
-        stream: StreamId,
-        data: &'a [u8],
-        end_stream: bool,
-    },
-    Reset {
-        stream: StreamId,
-    },
-}
-pub struct Response<F> {
-    pub head: [Bytes; 2],
-    pub body: Body<F>,
-}
-pub enum Body<F> {
-    Empty,
-    Bytes(Bytes),
-    File { file: F, offset: u64, len: u64 },
-}
-impl<F: Clone> Connection<F> {
-    pub fn new(c: Rc<Config>, n: u64) -> Self {
-        todo!()
-    }
-    pub fn handle_bytes<'a, 'i: 'a>(
-        &'a mut self,
-        n: u64,
-        i: &mut &'i [u8],
-        s: &'a mut Scratch,
-    ) -> Option<Event<'a>> {
-        todo!()
-    }
-    pub fn respond(&mut self, s: StreamId, r: Response<F>) {}
-    pub fn body_failed(&mut self, s: StreamId, u: usize) {}
-    pub fn poll_transmit(&mut self, n: u64, s: &mut Slot<'_, F>) {}
-    pub fn wants_transmit(&self) -> bool {
-        true
-    }
-    pub fn shutdown(&mut self) {}
-    pub fn is_done(&self) -> bool {
-        true
-    }
-    pub fn open_streams(&self) -> usize {
-        0
-    }
-}
+pub mod limits;
+pub mod priority;
+mod queues;
+mod recv;
+mod send;
+pub mod settings;
+pub mod stream;
+mod streams;
+pub mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::{Config, Connection, Response};
+pub use error::{ConnectionError, ErrorCode, StreamError};
+pub use frame::StreamId;
+pub use head::{RequestHead, Scratch, Trailers};
+pub use priority::Priority;
+pub use recv::Event;
+pub use streams::Body;
