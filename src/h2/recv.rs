@@ -133,10 +133,10 @@ impl<F: Clone> Connection<F> {
     ///
     /// After a connection error (see [`Connection::error`]) everything is swallowed, and every stream is gone without
     /// an event of its own.
-    pub fn handle_bytes<'a>(
+    pub fn handle_bytes<'a, 'i: 'a>(
         &mut self,
         now_ns: u64,
-        input: &mut &'a [u8],
+        input: &mut &'i [u8],
         scratch: &'a mut Scratch,
     ) -> Option<Event<'a>> {
         self.active_ns = now_ns;

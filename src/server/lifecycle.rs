@@ -21,7 +21,7 @@ pub(super) trait Control {
     fn drain(&self);
     fn stop(&self);
     fn snapshot(&self);
-    fn join(self) -> std::thread::Result<()>;
+    fn join(self) -> std::io::Result<()>;
 }
 
 impl Control for Handle {
@@ -37,8 +37,8 @@ impl Control for Handle {
         Handle::snapshot(self);
     }
 
-    fn join(self) -> std::thread::Result<()> {
-        Handle::join(self).map(drop)
+    fn join(self) -> std::io::Result<()> {
+        Handle::join(self)
     }
 }
 
@@ -149,8 +149,10 @@ impl<'a, H: Control> Lifecycle<'a, H> {
         }
         let failure = self.failure.take();
         for shard in self.shards.drain(..) {
-            if shard.ended && shard.handle.join().is_err() {
-                tracing::error!("shard {} panicked", shard.number);
+            if shard.ended
+                && let Err(error) = shard.handle.join()
+            {
+                tracing::error!("shard {} did not end well: {error}", shard.number);
             }
         }
         failure.map_or(Ok(()), Err)
@@ -372,7 +374,7 @@ mod tests {
             self.tell("snapshot", false);
         }
 
-        fn join(self) -> std::thread::Result<()> {
+        fn join(self) -> std::io::Result<()> {
             self.tell("join", false);
             Ok(())
         }
@@ -387,6 +389,8 @@ mod tests {
             accepted: 0,
             latency: Histogram::new(3).unwrap(),
             leased: 0,
+            in_flight: 0,
+            panics: 0,
         })
     }
 

@@ -55,8 +55,8 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
-    /// The peer has said something that made sense.
-    pub(super) opened: bool,
+    /// The core's timer runs.
+    watched: bool,
     /// The transport has failed: what it still has to say (an alert) is the last that is sent.
     pub(super) abandoned: bool,
     /// close_notify is queued.
@@ -86,7 +86,7 @@ impl Connection {
             operations: 0,
             dirty: false,
             unmapped: false,
-            opened: false,
+            watched: false,
             abandoned: false,
             notified: false,
             receiving: false,
@@ -94,7 +94,10 @@ impl Connection {
         };
         connection.receive(shared);
         connection.mark(shared);
-        shared.timers.start(Timer::Opening, key, shared.now_ns);
+        match connection.transport {
+            Transport::Handshake(_) => shared.timers.start(Timer::Handshake, key, shared.now_ns),
+            _ => connection.watch(shared),
+        }
         connection
     }
 
@@ -155,8 +158,30 @@ impl Connection {
         match timer {
             Timer::Stalled => self.release_slot(shared),
             Timer::Lingering if self.phase == Phase::Lingering => self.close(shared),
-            Timer::Opening if !self.opened => self.close(shared),
-            Timer::Lingering | Timer::Opening => {}
+            Timer::Handshake if matches!(self.transport, Transport::Handshake(_)) => {
+                self.close(shared);
+            }
+            Timer::Lingering | Timer::Handshake => {}
+            Timer::Core => {
+                self.watched = false;
+                if self
+                    .h2
+                    .poll_timeout()
+                    .is_some_and(|due| due <= shared.now_ns)
+                {
+                    self.h2.handle_timeout(shared.now_ns);
+                    self.mark(shared);
+                }
+                self.watch(shared);
+            }
+        }
+    }
+
+    /// Keeps the core's timer running while the core has a deadline.
+    pub(super) fn watch(&mut self, shared: &mut Shared) {
+        if !self.watched && self.phase == Phase::Open && self.h2.poll_timeout().is_some() {
+            self.watched = true;
+            shared.timers.start(Timer::Core, self.key, shared.now_ns);
         }
     }
 

@@ -207,7 +207,7 @@ impl Shard<'_> {
             return Ok(());
         }
         let woken = crate::uring::read_eventfd(ring.eventfd()).await;
-        self.shared.ring.disarm();
+        ring.disarm();
         Ok(woken?)
     }
 

@@ -47,7 +47,7 @@ impl Connection {
                 }
             }
         }
-        self.opened = true;
+        self.watch(shared);
         if self.outgoing.is_none() && (self.wants_flush() || self.h2.is_done()) {
             self.mark(shared);
         }

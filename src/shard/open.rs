@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::answer::WaitingRequest;
@@ -119,6 +119,8 @@ impl Shared {
         {
             return Some(Ok(Found::File(Rc::clone(previous))));
         }
+        // Opened non-blocking, so that a pipe could not hold the ring's worker up; a regular file is read without.
+        let _ = rustix::fs::fcntl_setfl(descriptor.as_fd(), OFlags::empty());
         let descriptor = Rc::new(descriptor);
         if identity.len > SMALL_FILE_BYTES {
             // A file system that cannot map has its files read into place.

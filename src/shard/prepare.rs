@@ -18,7 +18,7 @@ use super::output::Outgoing;
 use crate::files::FileRef;
 use crate::h2;
 use crate::slot::{Hole, Layout, Plan};
-use crate::uring::{self, Owner, Ring};
+use crate::uring::{self, Mapping, Owner, Ring};
 
 /// A frame type that no specification uses: a peer must ignore it (RFC 9113, section 5.5).
 const IGNORED_FRAME_TYPE: u8 = 0xf0;
@@ -119,7 +119,7 @@ fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         let end = run_end(&outgoing.plan.holes, outgoing.ready.0);
         let range = hole.offset..run_limit(&outgoing.plan.holes, end);
         if let Some(mapping) = &hole.file.0.mapping
-            && !mapping.resident(range.clone())
+            && !resident(mapping, &hole.file, &range)
         {
             ring.populate(Rc::clone(mapping), range, owner);
             return Step::Waiting;
@@ -127,6 +127,14 @@ fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         outgoing.ready.0 = end;
     }
     Step::Ready
+}
+
+fn resident(mapping: &Mapping, file: &FileRef, range: &Range<u64>) -> bool {
+    if mapping.knows_residency() {
+        mapping.resident(range.clone())
+    } else {
+        uring::resident_now(file.0.descriptor.as_fd(), range.clone())
+    }
 }
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.

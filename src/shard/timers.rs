@@ -11,11 +11,18 @@ pub(super) enum Timer {
     Stalled,
     /// A peer that was told that the connection is over has not closed its side.
     Lingering,
-    /// A new peer has not finished its handshake or said its first word.
-    Opening,
+    /// A new peer has not finished its TLS handshake.
+    Handshake,
+    /// The core may have something to do: it is asked now and then, as its deadlines move with every frame.
+    Core,
 }
 
-const TIMERS: [Timer; 3] = [Timer::Stalled, Timer::Lingering, Timer::Opening];
+const TIMERS: [Timer; 4] = [
+    Timer::Stalled,
+    Timer::Lingering,
+    Timer::Handshake,
+    Timer::Core,
+];
 
 impl Timer {
     const fn after_ns(self) -> u64 {
@@ -23,7 +30,8 @@ impl Timer {
             // Many times what a peer that reads needs to make room.
             Self::Stalled => 100_000_000,
             Self::Lingering => 2_000_000_000,
-            Self::Opening => 10_000_000_000,
+            Self::Handshake => 10_000_000_000,
+            Self::Core => 2_000_000_000,
         }
     }
 }

@@ -312,6 +312,23 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
+    fn unit(lease: &Lease) -> u32 {
+        match lease.home {
+            Home::Arena { unit, .. } => unit,
+            Home::Heap => panic!("not in the arena"),
+        }
+    }
+
+    #[test]
+    fn a_copy_on_the_heap_gives_the_slot_back() {
+        let arena = Arena::new(MIB).unwrap();
+        let mut lease = arena.lease(1).unwrap();
+        lease.fill(7);
+        let copy = lease.into_heap(100);
+        assert_eq!(arena.leased(), 0);
+        assert_eq!(&copy[..], [7; 100]);
+    }
+
     #[test]
     fn a_lease_is_of_the_smallest_class_that_fits() {
         let arena = Arena::new(8 * MIB).unwrap();
@@ -334,18 +351,15 @@ mod tests {
         let arena = Arena::new(4 * MIB).unwrap();
         let kept = arena.lease(1).unwrap();
         let slots: Vec<Lease> = (0..40).map(|_| arena.lease(1).unwrap()).collect();
-        let order: Vec<u32> = slots.iter().map(|slot| slot.unit).collect();
+        let order: Vec<u32> = slots.iter().map(unit).collect();
         // One of each four, so that none of them is joined with its neighbours.
         let (back, held): (Vec<Lease>, Vec<Lease>) =
-            slots.into_iter().partition(|slot| slot.unit % 4 == 1);
-        let mut returned: Vec<u32> = back.iter().map(|slot| slot.unit).collect();
+            slots.into_iter().partition(|slot| unit(slot) % 4 == 1);
+        let mut returned: Vec<u32> = back.iter().map(unit).collect();
         back.into_iter().for_each(drop);
         returned.reverse();
         let again: Vec<Lease> = returned.iter().map(|_| arena.lease(1).unwrap()).collect();
-        assert_eq!(
-            again.iter().map(|slot| slot.unit).collect::<Vec<_>>(),
-            returned
-        );
+        assert_eq!(again.iter().map(unit).collect::<Vec<_>>(), returned);
         assert_eq!(order.len(), again.len() + held.len());
         drop(kept);
     }
@@ -353,9 +367,9 @@ mod tests {
     #[test]
     fn one_slot_used_over_and_over_stays_the_same_memory() {
         let arena = Arena::new(4 * MIB).unwrap();
-        let first = arena.lease(1).unwrap().unit;
+        let first = unit(&arena.lease(1).unwrap());
         for _ in 0..10 {
-            assert_eq!(arena.lease(1).unwrap().unit, first);
+            assert_eq!(unit(&arena.lease(1).unwrap()), first);
         }
     }
 
@@ -399,14 +413,14 @@ mod tests {
                 } else {
                     // The model: none is refused while an aligned stretch of that size is free.
                     let units = units_of(step);
-                    let free = |unit: u32| live.iter().all(|lease| {
-                        lease.unit + units_of(lease.class) <= unit || unit + units <= lease.unit
+                    let free = |first: u32| live.iter().all(|lease| {
+                        unit(lease) + (lease.bytes() / CLASS_BYTES[0]) as u32 <= first || first + units <= unit(lease)
                     });
                     prop_assert!(!(0..192 / units).any(|slot| free(slot * units)));
                 }
                 let mut taken: Vec<(u32, u32)> = live
                     .iter()
-                    .map(|lease| (lease.unit, lease.unit + units_of(lease.class)))
+                    .map(|lease| (unit(lease), unit(lease) + (lease.bytes() / CLASS_BYTES[0]) as u32))
                     .collect();
                 taken.sort_unstable();
                 prop_assert!(taken.windows(2).all(|pair| pair[0].1 <= pair[1].0));
