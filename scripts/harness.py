@@ -27,6 +27,8 @@ REPO = pathlib.Path(__file__).resolve().parent.parent
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 30
+# What a service manager says to its services would be taken for the server that a script starts.
+SERVICE_VARIABLES = ("STATE_DIRECTORY", "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx
 
 
@@ -201,7 +203,7 @@ class Ringlane:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, "XDG_STATE_HOME": str(state)},
+            env={**{k: v for k, v in os.environ.items() if k not in SERVICE_VARIABLES}, "XDG_STATE_HOME": str(state)},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -165,7 +165,7 @@ impl Client {
     pub(crate) async fn fetch(&self, path: &str, content: Content) {
         let mut download = Download::new(self.get(path).await.expect(path), path, content);
         download
-            .to_the_end()
+            .finish()
             .await
             .unwrap_or_else(|error| panic!("{path}: {error}"));
     }
@@ -233,7 +233,7 @@ impl Download {
     }
 
     /// Reads the rest, and panics when the body ends early without an error.
-    pub(crate) async fn to_the_end(&mut self) -> Result<(), h2::Error> {
+    pub(crate) async fn finish(&mut self) -> Result<(), h2::Error> {
         self.release()?;
         while self.piece().await? {
             self.release()?;

@@ -60,7 +60,7 @@ async fn killed_clients_leave_nothing_behind() {
         max_frame: 65_536,
     };
     // What is opened once and kept is open before the count: the file in the cache of each shard.
-    for number in 0..12 {
+    for number in 0..20 {
         let client = Client::connect(&server, BOTH[number % 2], limits)
             .await
             .unwrap();
@@ -158,7 +158,7 @@ async fn drain(scheme: Scheme) {
         "the server ended with a download in flight"
     );
     download
-        .to_the_end()
+        .finish()
         .await
         .expect("the download in flight is finished");
     // Neither client lets go of its connection: closing it is the server's part of a drain.

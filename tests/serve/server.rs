@@ -37,7 +37,18 @@ impl Server {
         let state = TempDir::new().unwrap();
         let binary = std::env::var_os("RINGLANE")
             .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_ringlane")));
-        let mut child = Command::new(binary)
+        let mut command = Command::new(binary);
+        // What a service manager says to its services would be taken for this one.
+        for variable in [
+            "STATE_DIRECTORY",
+            "NOTIFY_SOCKET",
+            "LISTEN_PID",
+            "LISTEN_FDS",
+            "LISTEN_FDNAMES",
+        ] {
+            command.env_remove(variable);
+        }
+        let mut child = command
             .arg("serve")
             .arg(root)
             .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"])

@@ -51,7 +51,7 @@ async fn truncated_between_windows(scheme: Scheme) {
         shrinking.until_blocked(WINDOW).await.unwrap();
         truncate(&path, left);
 
-        let (first, second) = tokio::join!(shrinking.to_the_end(), whole.to_the_end());
+        let (first, second) = tokio::join!(shrinking.finish(), whole.finish());
         let error = first.expect_err("a truncated file cannot arrive whole");
         assert!(
             is_internal_reset(&error),
@@ -102,7 +102,7 @@ async fn truncated_in_mid_send(scheme: Scheme) {
         truncate(&path, MIB * number as usize);
         std::thread::sleep(Duration::from_millis(100));
         shrinking
-            .to_the_end()
+            .finish()
             .await
             .expect_err("a truncated file cannot arrive whole");
         assert!(shrinking.received() < WHOLE);
