@@ -103,7 +103,7 @@ impl Server {
 
     /// The certificate that the server made for itself.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.state.path().join("ringlane/cert.pem")
+        self.state.path().join("ringlane/self-signed.crt")
     }
 
     /// How many descriptors the process has open.
