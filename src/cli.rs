@@ -1,1 +1,131 @@
-//! Command line.
+//! The command line, as typed. What it means is decided in [`config`](crate::config).
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::config::{CoreList, File, Listen, ListenList, LogLevel};
+
+/// A thread-per-core io_uring HTTP/2 file server for Linux.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ringlane", version, arg_required_else_help = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve a folder over HTTP/2, in the clear and over TLS
+    Serve(ServeArgs),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringlane serve
+      Serve the current folder on http://127.0.0.1:8080 and https://127.0.0.1:8443
+  ringlane serve /srv/files --http 0.0.0.0:80 --https none
+      Serve /srv/files in the clear only, to everybody
+  ringlane serve /srv/files --https '[::]:443' --cert chain.pem --key key.pem --http none
+      Serve over TLS only, with a certificate of your own
+  ringlane serve --cores 2-5 --report 5
+      Four shards on cores 2 to 5, and a line with rates and latencies every 5 seconds
+  ringlane serve --config /etc/ringlane.toml --check
+      Only check the configuration
+
+Signals:
+  SIGTERM, SIGINT  finish what is in flight (a second one ends at once), exit 0
+  SIGHUP           read the certificate files again";
+
+/// The arguments of `ringlane serve`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub struct ServeArgs {
+    /// The folder to serve [default: the current one]
+    pub root: Option<PathBuf>,
+
+    /// Serve HTTP/2 in the clear here; repeatable; `none` switches it off [default: 127.0.0.1:8080]
+    ///
+    /// Clients must know beforehand that the server speaks HTTP/2 (`curl --http2-prior-knowledge`). Port 0 takes
+    /// any free port. An IPv6 address never covers IPv4: give both.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Vec<Listen>,
+
+    /// Serve HTTP/2 over TLS here; repeatable; `none` switches it off [default: 127.0.0.1:8443]
+    ///
+    /// Port 0 takes any free port. An IPv6 address never covers IPv4: give both.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub https: Vec<Listen>,
+
+    /// The certificate chain (PEM, the server's own first) [default: a self-signed one]
+    ///
+    /// Without it a self-signed certificate is made at the first start and kept in $XDG_STATE_HOME/ringlane
+    /// (~/.local/state/ringlane), or in $STATE_DIRECTORY under systemd.
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+
+    /// The certificate's private key (PEM, not encrypted)
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// The cores to pin shards to, such as 0,2-5 [default: all that this process may use]
+    #[arg(long, value_name = "LIST")]
+    pub cores: Option<CoreList>,
+
+    /// How many shards to run, on the first of the cores [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<NonZeroUsize>,
+
+    /// Print a line with rate, connections and latencies every so many seconds, and at the end
+    #[arg(long, value_name = "SECONDS")]
+    pub report: Option<NonZeroU32>,
+
+    /// How long what is in flight may take after SIGTERM or SIGINT [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub drain_timeout: Option<u32>,
+
+    /// How much to log, to stderr [default: info]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub log_level: Option<LogLevel>,
+
+    /// Read settings from a TOML file; its keys have the flags' names, and flags win
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Check the configuration, say so, and exit: 0 when it is good, 2 when not
+    #[arg(long)]
+    pub check: bool,
+}
+
+impl ServeArgs {
+    /// The settings among the arguments, in the shape that the configuration file has.
+    pub fn settings(&self) -> File {
+        let list = |given: &[Listen]| (!given.is_empty()).then(|| ListenList(given.to_vec()));
+        File {
+            root: self.root.clone(),
+            http: list(&self.http),
+            https: list(&self.https),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            cores: self.cores.clone(),
+            shards: self.shards,
+            report: self.report,
+            drain_timeout: self.drain_timeout,
+            log_level: self.log_level,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

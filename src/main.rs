@@ -1,2 +1,59 @@
-//! The `ringlane` program.
-fn main() {}
+//! The `ringlane` program: arguments, configuration, server.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ringlane::cli::{Args, Command, ServeArgs};
+use ringlane::config::{Config, ConfigError, File, LogLevel};
+use ringlane::server;
+use tracing::level_filters::LevelFilter;
+
+/// The exit code for a configuration that cannot be used; clap has the same for arguments.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let Command::Serve(args) = Args::parse().command;
+    let config = match configure(&args) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, EXIT_USAGE),
+    };
+    if args.check {
+        println!("configuration ok");
+        return ExitCode::SUCCESS;
+    }
+    log_to_stderr(config.log_level());
+    match server::run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn configure(args: &ServeArgs) -> Result<Config, ConfigError> {
+    let file = match &args.config {
+        Some(path) => File::read(path)?,
+        None => File::default(),
+    };
+    Config::new(args.settings().or(file))
+}
+
+fn fail(error: &dyn Display, code: u8) -> ExitCode {
+    eprintln!("ringlane: {error}");
+    ExitCode::from(code)
+}
+
+fn log_to_stderr(level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .init();
+}

@@ -1,1 +1,199 @@
-//! Validated configuration.
+//! Validated configuration: what was typed or written in a file ([`File`]) becomes a [`Config`] that cannot be
+//! wrong, once, before anything is started.
+//!
+//! Nothing here binds a socket, starts a thread or writes a file.
+
+pub mod certificate;
+mod cores;
+mod error;
+mod file;
+mod values;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{Access, AtFlags, Mode, OFlags};
+use rustls::sign::CertifiedKey;
+
+pub use cores::available as available_cores;
+pub use error::ConfigError;
+pub use file::File;
+pub use values::{CoreList, Listen, ListenList, LogLevel, display_cores};
+
+/// Where HTTP/2 in the clear is served unless something else is asked for.
+pub const DEFAULT_HTTP: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where HTTP/2 over TLS is served unless something else is asked for.
+pub const DEFAULT_HTTPS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
+/// Seconds that streams in flight get at the end unless something else is asked for.
+pub const DEFAULT_DRAIN_TIMEOUT_SECONDS: u32 = 30;
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug)]
+pub enum CertificateSource {
+    /// Made by ringlane and kept in the user's state folder.
+    SelfSigned,
+    /// Given by the user; loaded, and known to match.
+    Files {
+        /// The chain's file, read again on reload.
+        cert: PathBuf,
+        /// The key's file, read again on reload.
+        key: PathBuf,
+        /// What was in them.
+        loaded: Arc<CertifiedKey>,
+    },
+}
+
+/// Everything that the server needs to know. A value of this type has been checked.
+#[derive(Debug)]
+pub struct Config {
+    root: OwnedFd,
+    root_path: PathBuf,
+    http: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
+    certificate: CertificateSource,
+    cores: Vec<usize>,
+    report: Option<Duration>,
+    drain_timeout: Duration,
+    log_level: LogLevel,
+}
+
+impl Config {
+    /// Checks the settings and fills in what is absent.
+    ///
+    /// To be called before any thread is pinned: the cores come from the caller's own affinity mask.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn new(settings: File) -> Result<Self, ConfigError> {
+        let (root, root_path) = open_root(settings.root.as_deref().unwrap_or(Path::new(".")))?;
+        let http = addresses("http", settings.http, DEFAULT_HTTP)?;
+        let https = addresses("https", settings.https, DEFAULT_HTTPS)?;
+        if http.is_empty() && https.is_empty() {
+            return Err(ConfigError::NothingToListenOn);
+        }
+        if let Some(&address) = http.iter().find(|&&a| a.port() != 0 && https.contains(&a)) {
+            return Err(ConfigError::BothKinds { address });
+        }
+        let certificate = match (settings.cert, settings.key) {
+            (None, None) => CertificateSource::SelfSigned,
+            (Some(_), None) => return Err(ConfigError::CertWithoutKey),
+            (None, Some(_)) => return Err(ConfigError::KeyWithoutCert),
+            (Some(cert), Some(key)) => CertificateSource::Files {
+                loaded: certificate::load(&cert, &key)?,
+                cert,
+                key,
+            },
+        };
+        let cores = cores::choose(
+            &cores::available()?,
+            settings.cores.as_ref(),
+            settings.shards,
+        )?;
+        let drain_timeout = settings
+            .drain_timeout
+            .unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS);
+        Ok(Self {
+            root,
+            root_path,
+            http,
+            https,
+            certificate,
+            cores,
+            report: settings
+                .report
+                .map(|seconds| Duration::from_secs(u64::from(seconds.get()))),
+            drain_timeout: Duration::from_secs(u64::from(drain_timeout)),
+            log_level: settings.log_level.unwrap_or_default(),
+        })
+    }
+
+    /// The folder served, opened with `O_PATH | O_DIRECTORY`.
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// The folder's canonical path, for people to read.
+    pub fn root_path(&self) -> &Path {
+        &self.root_path
+    }
+
+    /// Where to listen for HTTP/2 in the clear; port 0 lets the kernel pick.
+    pub fn http(&self) -> &[SocketAddr] {
+        &self.http
+    }
+
+    /// Where to listen for HTTP/2 over TLS; port 0 lets the kernel pick.
+    pub fn https(&self) -> &[SocketAddr] {
+        &self.https
+    }
+
+    /// Where the certificate comes from.
+    pub fn certificate(&self) -> &CertificateSource {
+        &self.certificate
+    }
+
+    /// The cores, one shard on each; never empty.
+    pub fn cores(&self) -> &[usize] {
+        &self.cores
+    }
+
+    /// The time between report lines, when they are wanted.
+    pub fn report(&self) -> Option<Duration> {
+        self.report
+    }
+
+    /// How long streams in flight may take at the end.
+    pub fn drain_timeout(&self) -> Duration {
+        self.drain_timeout
+    }
+
+    /// How much is logged.
+    pub fn log_level(&self) -> LogLevel {
+        self.log_level
+    }
+}
+
+fn open_root(path: &Path) -> Result<(OwnedFd, PathBuf), ConfigError> {
+    let wrong = |source: std::io::Error| ConfigError::Root {
+        path: path.to_owned(),
+        source,
+    };
+    let canonical = path.canonicalize().map_err(wrong)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(&canonical, flags, Mode::empty()).map_err(|e| wrong(e.into()))?;
+    rustix::fs::accessat(
+        &root,
+        ".",
+        Access::READ_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    )
+    .map_err(|e| wrong(e.into()))?;
+    Ok((root, canonical))
+}
+
+fn addresses(
+    kind: &'static str,
+    given: Option<ListenList>,
+    default: SocketAddr,
+) -> Result<Vec<SocketAddr>, ConfigError> {
+    let Some(ListenList(given)) = given else {
+        return Ok(vec![default]);
+    };
+    let mut list = Vec::new();
+    for listen in &given {
+        match *listen {
+            Listen::Off if given.len() > 1 => return Err(ConfigError::NoneAmongAddresses { kind }),
+            Listen::Off => {}
+            Listen::At(address) if address.port() != 0 && list.contains(&address) => {
+                return Err(ConfigError::AddressTwice { kind, address });
+            }
+            Listen::At(address) => list.push(address),
+        }
+    }
+    Ok(list)
+}

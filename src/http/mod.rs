@@ -1,1 +1,41 @@
-//! Pure HTTP semantics (RFC 9110).
+//! Pure HTTP semantics (RFC 9110): what a request for a file means, with no I/O, no clock and no heap on the
+//! request path.
+//!
+//! Slices of field values go in, small `Copy` values come out; the time is an argument. Nothing here knows of
+//! HTTP/2, of the kernel or of the file system. In the order in which a request needs them:
+//!
+//! 1. [`Method`]: the method token (section 9).
+//! 2. [`target::resolve`]: the request target to a path beneath the root (section 7.1, RFC 3986).
+//! 3. [`EntityTag`] and [`date`]: the validators of what was found (section 8.8).
+//! 4. [`Preconditions::evaluate`]: the conditional fields in the order of section 13.2.2, and
+//!    [`range`] (section 14) where they let it apply.
+//! 5. [`content_type`], [`ContentRange`]: the fields of the answer (sections 8.3 and 14.4).
+
+pub mod date;
+pub mod etag;
+pub mod inline;
+pub mod media_type;
+pub mod method;
+pub mod preconditions;
+pub mod range;
+pub mod target;
+
+pub use date::{format_http_date, parse_http_date};
+pub use etag::{Comparison, EntityTag};
+pub use inline::InlineBytes;
+pub use media_type::content_type;
+pub use method::Method;
+pub use preconditions::{Decision, Preconditions, Representation};
+pub use range::{ByteRange, ContentRange, RangeOutcome, Ranges};
+pub use target::{Target, TargetError};
+
+/// Removes optional whitespace (OWS, RFC 9110 section 5.6.3: spaces and tabs) from both ends.
+fn trim_ows(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}

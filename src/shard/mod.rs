@@ -1,1 +1,195 @@
-//! One pinned core.
+//! A shard: one pinned core that accepts, parses, schedules and sends for itself.
+//!
+//! Each shard is a glommio `LocalExecutor` on its core with a ring of its own, an arena of its own and counters of its
+//! own. It shares no mutable state with the others: what comes from outside is a [`Command`], what goes out is a
+//! [`Report`].
+
+mod answer;
+mod connection;
+mod counters;
+mod driver;
+mod input;
+mod open;
+mod output;
+mod prepare;
+mod slab;
+mod timers;
+mod wire;
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use rustix::event::{EventfdFlags, eventfd};
+
+pub use counters::Snapshot;
+
+/// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
+const EXECUTOR_IO_BYTES: usize = 65_536;
+/// How long the driver may run before the executor wants to look at its other tasks.
+const PREEMPT_TIMER: Duration = Duration::from_millis(10);
+
+/// A listening socket of one shard.
+#[derive(Debug)]
+pub struct Listener {
+    /// Bound and listening, non-blocking.
+    pub socket: OwnedFd,
+    /// Whether TLS is spoken on it.
+    pub tls: bool,
+}
+
+/// What a shard is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// Number of the shard, from 0.
+    pub index: usize,
+    /// The core it is pinned to.
+    pub core: usize,
+    /// Its listeners.
+    pub listeners: Vec<Listener>,
+    /// The served directory.
+    pub root: OwnedFd,
+    /// The TLS configuration; needed when a listener speaks TLS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// What a shard says to who started it.
+#[derive(Debug)]
+pub enum Report {
+    /// The shard serves.
+    Ready {
+        /// Number of the shard.
+        shard: usize,
+    },
+    /// The shard could not start, or died.
+    Failed {
+        /// Number of the shard.
+        shard: usize,
+        /// Why, for a person.
+        error: String,
+    },
+    /// Asked for by [`Handle::snapshot`].
+    Interval(Box<Snapshot>),
+    /// The last word of a shard that ended in order.
+    Final(Box<Snapshot>),
+}
+
+/// The order that a shard follows, in ascending strength.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Command {
+    Serve = 0,
+    Drain = 1,
+    Stop = 2,
+}
+
+/// Orders on their way into a shard: written by the server, read by the shard when its eventfd wakes it.
+#[derive(Debug)]
+struct Control {
+    command: AtomicU8,
+    snapshot: AtomicBool,
+}
+
+impl Control {
+    fn command(&self) -> Command {
+        match self.command.load(Ordering::Acquire) {
+            0 => Command::Serve,
+            1 => Command::Drain,
+            _ => Command::Stop,
+        }
+    }
+}
+
+/// A running shard.
+pub struct Handle {
+    control: Arc<Control>,
+    wake: OwnedFd,
+    thread: ExecutorJoinHandle<()>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("control", &self.control)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    /// Stop accepting, say GOAWAY, finish the streams in flight, end.
+    pub fn drain(&self) {
+        self.command(Command::Drain);
+    }
+
+    /// End now.
+    pub fn stop(&self) {
+        self.command(Command::Stop);
+    }
+
+    /// Asks for a [`Report::Interval`].
+    pub fn snapshot(&self) {
+        self.control.snapshot.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Waits until the shard's thread has ended.
+    ///
+    /// # Errors
+    /// When the executor could not be made (its rings or locked memory were refused) or its thread panicked.
+    pub fn join(self) -> io::Result<()> {
+        self.thread
+            .join()
+            .map_err(|error| io::Error::other(error.to_string()))
+    }
+
+    fn command(&self, command: Command) {
+        self.control
+            .command
+            .fetch_max(command as u8, Ordering::AcqRel);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // The counter cannot overflow: the shard reads it back to zero. Should it be full, the shard is woken anyway.
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+/// Starts a shard on its core. It says [`Report::Ready`] or [`Report::Failed`].
+///
+/// # Errors
+/// When the thread or its eventfd could not be made.
+pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
+    let control = Arc::new(Control {
+        command: AtomicU8::new(0),
+        snapshot: AtomicBool::new(false),
+    });
+    let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let woken = wake.as_fd().try_clone_to_owned()?;
+    let seen = Arc::clone(&control);
+    let thread = LocalExecutorBuilder::new(Placement::Fixed(options.core))
+        .name("ringlane")
+        .io_memory(EXECUTOR_IO_BYTES)
+        .preempt_timer(PREEMPT_TIMER)
+        .spawn(move || async move {
+            let shard = options.index;
+            if let Err(error) = driver::run(options, &seen, woken, &reports).await {
+                // The receiver is gone only when the server is ending anyway.
+                let _ = reports.send(Report::Failed {
+                    shard,
+                    error: error.to_string(),
+                });
+            }
+        })
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Handle {
+        control,
+        wake,
+        thread,
+    })
+}

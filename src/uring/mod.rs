@@ -1,1 +1,53 @@
-//! The io_uring layer.
+//! The io_uring layer: one ring per thread, and the memory that the kernel works on.
+//!
+//! This is the only folder with `unsafe`, and its interface is safe: whatever the kernel may still read or write is
+//! owned by the ring's table of operations in flight ([`Ring`]) until the last completion of the operation. A
+//! completion names its owner by slot and generation ([`Owner`]), never by a pointer. The folder knows nothing of the
+//! protocols that are spoken above it.
+//!
+//! - [`Ring`]: queues operations, submits, waits, and hands out [`Completion`]s.
+//! - [`Arena`], [`Lease`]: registered memory, cut into slots of a few sizes.
+//! - [`RecvBuffer`]: a provided buffer that the kernel received into; dropping it gives it back.
+//! - [`Mapping`]: a file's pages for the kernel to send from, never read by this process.
+//! - [`Gather`]: what one send carries: stretches of a lease, of mappings, and shared bytes.
+//! - [`SetupError`]: why a ring cannot be had here, and what to do about it.
+//!
+//! Linux 6.1 or newer is needed (`IORING_SETUP_DEFER_TASKRUN`).
+
+mod arena;
+mod buf_ring;
+mod gather;
+pub mod inherit;
+mod mapping;
+mod op;
+mod park;
+mod probe;
+mod queues;
+mod read_now;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+pub use arena::{Arena, Lease};
+pub use buf_ring::RecvBuffer;
+pub use gather::{Front, Gather};
+pub use mapping::Mapping;
+pub use op::{Completion, Event, Owner};
+pub use park::read_eventfd;
+pub use probe::SetupError;
+pub use queues::RingCounters;
+pub use read_now::{read_now, resident_now};
+pub use ring::{Ring, RingOptions};
+
+/// Most segments that the kernel takes in one vectored operation (`UIO_MAXIOV`, readv(2)).
+const MAX_SEGMENTS: usize = 1_024;
+
+/// The error number of the last failed system call.
+fn last_errno() -> rustix::io::Errno {
+    errno_of(&std::io::Error::last_os_error())
+}
+
+/// The error number in `error`; `EIO` when it carries none.
+fn errno_of(error: &std::io::Error) -> rustix::io::Errno {
+    rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO)
+}

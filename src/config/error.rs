@@ -1,0 +1,97 @@
+//! Why a configuration is refused, and what to do about it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::certificate::CertificateError;
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file given by `--config` cannot be read.
+    #[error("cannot read {}: {source}; check the path given to --config", .path.display())]
+    FileUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Something in the file is wrong.
+    #[error("{}:{line}: {}{message}", .path.display(), .key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key, where one can be told.
+        key: Option<String>,
+        /// What is wrong.
+        message: String,
+    },
+    /// The folder to serve cannot be opened.
+    #[error("cannot serve {}: {source}; give a folder that this user may read, for example `ringlane serve /srv/files`", .path.display())]
+    Root {
+        /// The path as given.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Both kinds are switched off.
+    #[error("nothing to listen on: http and https are both `none`; give an address to one of them")]
+    NothingToListenOn,
+    /// `none` beside an address.
+    #[error("{kind} has `none` beside an address: leave out one of the two")]
+    NoneAmongAddresses {
+        /// `http` or `https`.
+        kind: &'static str,
+    },
+    /// The same address twice.
+    #[error("{kind} has {address} twice: leave out one of them")]
+    AddressTwice {
+        /// `http` or `https`.
+        kind: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The same address for both kinds.
+    #[error("{address} is given to both http and https: give one of them another port")]
+    BothKinds {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A certificate without its key.
+    #[error("a certificate is given without its key: add --key FILE (`key` in the file)")]
+    CertWithoutKey,
+    /// A key without its certificate.
+    #[error("a key is given without its certificate: add --cert FILE (`cert` in the file)")]
+    KeyWithoutCert,
+    /// The certificate or key cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The system does not say on which cores this process may run.
+    #[error("cannot learn on which cores this process may run: is sched_getaffinity(2) forbidden?")]
+    NoCores,
+    /// Cores that this process may not use.
+    #[error(
+        "cores {asked} are not available to this process: choose among {available} (its affinity mask; see `taskset -pc $$`)"
+    )]
+    CoresUnavailable {
+        /// Those asked for that are missing.
+        asked: String,
+        /// Those that could be chosen.
+        available: String,
+    },
+    /// More shards than cores.
+    #[error(
+        "{shards} shards need {shards} cores, but there are {count} ({cores}): ask for {count} shards or fewer, since each shard is pinned to a core of its own"
+    )]
+    TooManyShards {
+        /// Shards asked for.
+        shards: usize,
+        /// Cores there are.
+        count: usize,
+        /// The cores.
+        cores: String,
+    },
+}

@@ -1,0 +1,195 @@
+//! The settings as written: in a TOML file, or (through [`cli`](crate::cli)) as flags.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use super::ConfigError;
+use super::values::{CoreList, ListenList, LogLevel};
+
+/// The settings that were given; what is absent gets its default later, in [`Config`](super::Config).
+///
+/// Keys have the names of the flags. Unknown keys are refused.
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// The folder to serve.
+    pub root: Option<PathBuf>,
+    /// Addresses for HTTP/2 in the clear.
+    pub http: Option<ListenList>,
+    /// Addresses for HTTP/2 over TLS.
+    pub https: Option<ListenList>,
+    /// The certificate chain, PEM.
+    pub cert: Option<PathBuf>,
+    /// The private key, PEM.
+    pub key: Option<PathBuf>,
+    /// The cores that shards may be pinned to.
+    pub cores: Option<CoreList>,
+    /// How many shards.
+    pub shards: Option<NonZeroUsize>,
+    /// Seconds between report lines.
+    pub report: Option<NonZeroU32>,
+    /// Seconds that streams in flight get at the end.
+    pub drain_timeout: Option<u32>,
+    /// How much is logged.
+    pub log_level: Option<LogLevel>,
+}
+
+impl File {
+    /// Reads a file. Relative paths in it are taken from the folder that it is in.
+    ///
+    /// # Errors
+    /// [`ConfigError::FileUnreadable`], or [`ConfigError::File`] with the line and key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::FileUnreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut file = Self::parse(&text, path)?;
+        if let Some(folder) = path.parent() {
+            for relative in [&mut file.root, &mut file.cert, &mut file.key] {
+                // Joining an absolute path replaces the folder.
+                *relative = relative.take().map(|rest| folder.join(rest));
+            }
+        }
+        Ok(file)
+    }
+
+    /// Parses the text of a file; `path` is only for the error.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`] with the line and key.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start).min(text.len());
+            ConfigError::File {
+                path: path.to_owned(),
+                line: 1 + text.as_bytes()[..start]
+                    .iter()
+                    .filter(|&&b| b == b'\n')
+                    .count(),
+                key: key_at(text, start),
+                message: error.message().trim().replace('\n', ", "),
+            }
+        })
+    }
+
+    /// These settings, and for what is absent those of `other`.
+    ///
+    /// A certificate and its key belong together, so they come from the same side.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let (cert, key) = if self.cert.is_some() || self.key.is_some() {
+            (self.cert, self.key)
+        } else {
+            (other.cert, other.key)
+        };
+        Self {
+            root: self.root.or(other.root),
+            http: self.http.or(other.http),
+            https: self.https.or(other.https),
+            cert,
+            key,
+            cores: self.cores.or(other.cores),
+            shards: self.shards.or(other.shards),
+            report: self.report.or(other.report),
+            drain_timeout: self.drain_timeout.or(other.drain_timeout),
+            log_level: self.log_level.or(other.log_level),
+        }
+    }
+}
+
+/// The key whose value or name is at byte `start`: that of the last line up to there that assigns one.
+fn key_at(text: &str, start: usize) -> Option<String> {
+    let end = text.as_bytes()[start..]
+        .iter()
+        .position(|&b| b == b'\n')
+        .map_or(text.len(), |rest| start + rest);
+    let upto = text.get(..end)?;
+    upto.lines().rev().find_map(|line| {
+        let (key, _) = line.split_once('=')?;
+        let key = key.trim();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (!key.is_empty() && key.chars().all(plain)).then(|| key.to_owned())
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        File::parse(text, Path::new("r.toml"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = r#"
+            root = "/srv"
+            http = "none"
+            https = ["127.0.0.1:0", "[::1]:8443"]
+            cert = "c.pem"
+            key = "k.pem"
+            cores = "0,2-3"
+            shards = 2
+            report = 5
+            drain-timeout = 0
+            log-level = "debug"
+        "#;
+        let file = File::parse(text, Path::new("r.toml")).unwrap();
+        assert_eq!(file.https.unwrap().0.len(), 2);
+        assert_eq!(file.cores.unwrap().cores(), [0, 2, 3]);
+        assert_eq!(file.drain_timeout, Some(0));
+        assert_eq!(file.log_level, Some(LogLevel::Debug));
+        assert_eq!(
+            File::parse("", Path::new("r.toml")).unwrap(),
+            File::default()
+        );
+    }
+
+    #[test]
+    fn errors_name_line_and_key() {
+        for (text, start, word) in [
+            ("# hi\nhtpp = 1\n", "r.toml:2: htpp: ", "unknown"),
+            ("shards = \"two\"", "r.toml:1: shards: ", "string"),
+            ("\n\nshards = 0", "r.toml:3: shards: ", "nonzero"),
+            ("report = -1", "r.toml:1: report: ", "-1"),
+            ("cores = \"0-x\"", "r.toml:1: cores: ", "0-x"),
+            ("http = \"8080\"", "r.toml:1: http: ", "8080"),
+            (
+                "root = \".\"\nroot = \"x\"",
+                "r.toml:2: root: ",
+                "duplicate",
+            ),
+            ("root = ", "r.toml:1: root: ", ""),
+            ("log-level = \"loud\"", "r.toml:1: log-level: ", "loud"),
+        ] {
+            let error = error(text);
+            assert!(error.starts_with(start), "{text}: {error}");
+            assert!(error.contains(word), "{text}: {error}");
+        }
+        let error = error("root = \".\"\nhttps = [\n  \"127.0.0.1:1\",\n  7,\n]");
+        assert!(error.contains(": https: "), "{error}");
+    }
+
+    #[test]
+    fn flags_win_and_a_certificate_stays_with_its_key() {
+        let flags = File {
+            cert: Some("a".into()),
+            shards: NonZeroUsize::new(1),
+            ..File::default()
+        };
+        let file = File {
+            key: Some("b".into()),
+            shards: NonZeroUsize::new(2),
+            report: NonZeroU32::new(3),
+            ..File::default()
+        };
+        let both = flags.or(file);
+        assert_eq!(both.shards, NonZeroUsize::new(1));
+        assert_eq!(both.report, NonZeroU32::new(3));
+        assert_eq!(both.key, None);
+    }
+}

@@ -1,0 +1,207 @@
+//! The open-file cache of one shard: bounded in entries and in bytes of small files.
+
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use lru::LruCache;
+
+use super::OpenFile;
+
+/// How long an entry is trusted before the path is opened again.
+pub const REVALIDATE_NS: u64 = 1_000_000_000;
+/// Entries per shard: each may hold a descriptor, of which a process has 20,000 or more on common systems.
+pub const MAX_ENTRIES: usize = 2_048;
+/// Bytes of small files kept per shard.
+pub const MAX_SMALL_BYTES: usize = 32 << 20;
+
+/// What a path leads to.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A regular file.
+    File(Rc<OpenFile>),
+    /// A directory, asked for without its trailing slash.
+    Directory,
+}
+
+impl Found {
+    fn small_bytes(&self) -> usize {
+        match self {
+            Found::File(file) => file.contents.as_ref().map_or(0, bytes::Bytes::len),
+            Found::Directory => 0,
+        }
+    }
+}
+
+/// What to do about a path.
+#[derive(Debug)]
+pub enum Lookup {
+    /// Answer from this.
+    Hit(Found),
+    /// Open it, then [`Cache::insert`] what came of it. An earlier version, if there is one, is kept for as long as
+    /// its identity is the same: ask [`Cache::previous`].
+    Open,
+}
+
+struct Entry {
+    found: Found,
+    checked_ns: u64,
+}
+
+/// See the module's documentation.
+pub struct Cache {
+    entries: LruCache<Box<[u8]>, Entry>,
+    small_bytes: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new() -> Self {
+        let entries = NonZeroUsize::new(MAX_ENTRIES).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            entries: LruCache::new(entries),
+            small_bytes: 0,
+        }
+    }
+
+    /// Looks a resolved path up.
+    pub fn lookup(&mut self, path: &[u8], now_ns: u64) -> Lookup {
+        match self.entries.get(path) {
+            Some(entry) if now_ns.saturating_sub(entry.checked_ns) < REVALIDATE_NS => {
+                Lookup::Hit(entry.found.clone())
+            }
+            _ => Lookup::Open,
+        }
+    }
+
+    /// The version of a file that was known before, however old.
+    #[must_use]
+    pub fn previous(&self, path: &[u8]) -> Option<&Rc<OpenFile>> {
+        match &self.entries.peek(path)?.found {
+            Found::File(file) => Some(file),
+            Found::Directory => None,
+        }
+    }
+
+    /// Keeps what opening `path` at `now_ns` led to.
+    pub fn insert(&mut self, path: &[u8], found: Found, now_ns: u64) {
+        self.small_bytes += found.small_bytes();
+        let entry = Entry {
+            found,
+            checked_ns: now_ns,
+        };
+        if let Some((_, gone)) = self.entries.push(path.into(), entry) {
+            self.small_bytes -= gone.found.small_bytes();
+        }
+        while self.small_bytes > MAX_SMALL_BYTES && self.evict_one() {}
+    }
+
+    /// Forgets a path that leads nowhere any more.
+    pub fn remove(&mut self, path: &[u8]) {
+        if let Some(gone) = self.entries.pop(path) {
+            self.small_bytes -= gone.found.small_bytes();
+        }
+    }
+
+    /// Forgets the entry that was used longest ago, to give its descriptor back.
+    /// `false` when there is none left.
+    pub fn evict_one(&mut self) -> bool {
+        match self.entries.pop_lru() {
+            Some((_, gone)) => {
+                self.small_bytes -= gone.found.small_bytes();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Paths remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::files::Identity;
+    use crate::http::EntityTag;
+    use bytes::Bytes;
+    use std::cell::OnceCell;
+
+    fn file(contents: usize) -> Found {
+        let identity = Identity {
+            device: 1,
+            inode: 2,
+            len: contents as u64,
+            modified_s: 3,
+            modified_ns: 4,
+            changed: (5, 6),
+        };
+        Found::File(Rc::new(OpenFile {
+            descriptor: Rc::new(std::fs::File::open("/dev/null").unwrap().into()),
+            mapping: None,
+            identity,
+            etag: EntityTag::new(2, contents as u64, 3, 4),
+            content_type: "text/plain",
+            contents: Some(Bytes::from(vec![0; contents])),
+            head: OnceCell::new(),
+        }))
+    }
+
+    #[test]
+    fn an_entry_is_trusted_for_a_second() {
+        let mut cache = Cache::new();
+        assert!(matches!(cache.lookup(b"a", 0), Lookup::Open));
+        cache.insert(b"a", file(1), 10);
+        assert!(matches!(
+            cache.lookup(b"a", 10 + REVALIDATE_NS - 1),
+            Lookup::Hit(Found::File(_))
+        ));
+        assert!(matches!(
+            cache.lookup(b"a", 10 + REVALIDATE_NS),
+            Lookup::Open
+        ));
+        assert!(cache.previous(b"a").is_some());
+        cache.remove(b"a");
+        assert!(cache.previous(b"a").is_none());
+    }
+
+    #[test]
+    fn entries_and_bytes_are_bounded() {
+        let mut cache = Cache::new();
+        for i in 0..MAX_ENTRIES + 10 {
+            cache.insert(format!("{i}").as_bytes(), file(1), 0);
+        }
+        assert_eq!(cache.len(), MAX_ENTRIES);
+        assert_eq!(cache.small_bytes, MAX_ENTRIES);
+        for i in 0..40 {
+            cache.insert(format!("large{i}").as_bytes(), file(1 << 20), 0);
+        }
+        assert!(cache.small_bytes <= MAX_SMALL_BYTES);
+        while cache.evict_one() {}
+        assert_eq!((cache.small_bytes, cache.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn replacing_an_entry_counts_its_bytes_once() {
+        let mut cache = Cache::new();
+        cache.insert(b"a", file(100), 0);
+        cache.insert(b"a", file(50), 0);
+        assert_eq!(cache.small_bytes, 50);
+    }
+}

@@ -1,0 +1,70 @@
+//! An open regular file and what is remembered of it.
+
+use std::cell::OnceCell;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::http::EntityTag;
+use crate::uring::Mapping;
+
+/// Files up to this many bytes are kept in memory and copied into the slot; larger ones are gathered or read into
+/// place. One full default HTTP/2 frame.
+pub const SMALL_FILE_BYTES: u64 = 16_384;
+
+/// Tells one version of a file from another (stat(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Device.
+    pub device: u64,
+    /// Inode.
+    pub inode: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Last modification: seconds since the epoch.
+    pub modified_s: i64,
+    /// Last modification: nanoseconds within the second.
+    pub modified_ns: u32,
+    /// Last change of the inode (permissions, links): seconds and nanoseconds.
+    pub changed: (i64, u32),
+}
+
+/// An open regular file.
+#[derive(Debug)]
+pub struct OpenFile {
+    /// The open descriptor: reads go through it.
+    pub descriptor: Rc<OwnedFd>,
+    /// The whole file mapped, for the kernel to gather from; absent for small files and where mapping was refused.
+    pub mapping: Option<Rc<Mapping>>,
+    /// Which version of the file this is.
+    pub identity: Identity,
+    /// Strong validator made from the identity.
+    pub etag: EntityTag,
+    /// Value of Content-Type.
+    pub content_type: &'static str,
+    /// The whole contents of a small file.
+    pub contents: Option<Bytes>,
+    /// The encoded field block of the plain 200 answer: kept because it is asked for most.
+    pub head: OnceCell<Bytes>,
+}
+
+impl OpenFile {
+    /// Last modification in whole seconds since the epoch, 0 for what is before it.
+    #[must_use]
+    pub fn last_modified(&self) -> u64 {
+        u64::try_from(self.identity.modified_s).unwrap_or(0)
+    }
+}
+
+/// The handle that the protocol core passes around: it never looks inside.
+#[derive(Clone, Debug)]
+pub struct FileRef(pub Rc<OpenFile>);
+
+impl FileRef {
+    /// Whether both are the same open file.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}

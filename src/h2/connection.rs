@@ -1,0 +1,414 @@
+//! The connection: its state, what the application calls, and timeouts.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::control::{Control, ControlQueue, Resets};
+use super::error::{ConnectionError, ErrorCode, StreamError};
+use super::frame::StreamId;
+use super::hpack::{Decoder, Encoder};
+use super::limits::{
+    Budgets, DEFAULT_WINDOW, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MAX_QUEUED_CONTROL,
+    MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS,
+};
+use super::priority::Priority;
+use super::queues::Ready;
+use super::recv::{FieldBlock, Reading};
+use super::send::PendingBlock;
+use super::settings::PeerSettings;
+use super::stream::{Input, Next, State};
+use super::streams::{Body, Index, Phase, Streams};
+use super::window::Window;
+
+/// SETTINGS_HEADER_TABLE_SIZE before any SETTINGS, in bytes (RFC 9113, section 6.5.2).
+const DEFAULT_HEADER_TABLE_SIZE: u32 = 4_096;
+
+/// What we allow a peer. Shared by all connections of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Streams that a peer may have open at once; requests over it are refused.
+    pub max_concurrent_streams: u32,
+    /// Window of each stream for request bodies, in bytes, at most 2^31-1.
+    pub initial_window_size: u32,
+    /// Window of the connection for request bodies, in bytes, 65,535 to 2^31-1.
+    pub connection_window: u32,
+    /// Largest payload of a frame that is accepted, in bytes, 2^14 to 2^24-1.
+    pub max_frame_size: u32,
+    /// Largest field section in bytes, uncompressed and with 32 for each field; a request over it is answered 431.
+    pub max_header_list_size: u32,
+    /// Table that the peer's HPACK encoder may use, in bytes.
+    pub header_table_size: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_concurrent_streams: 256,
+            initial_window_size: 65_535,
+            connection_window: 262_144,
+            max_frame_size: MIN_MAX_FRAME_SIZE,
+            max_header_list_size: 32_768,
+            header_table_size: DEFAULT_HEADER_TABLE_SIZE,
+        }
+    }
+}
+
+/// A response.
+#[derive(Clone, Debug)]
+pub struct Response<F> {
+    /// One HPACK field block in up to two pieces, encoded without references to the dynamic table.
+    pub head: [Bytes; 2],
+    /// The content.
+    pub body: Body<F>,
+}
+
+/// How far the end of the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    No,
+    /// GOAWAY with the last identifier there is, and a PING whose acknowledgement is waited for.
+    Notice,
+    /// The last stream that is served is this one.
+    Final(StreamId),
+    /// A violation of the peer's. GOAWAY is all there is to say.
+    Failed(ConnectionError),
+}
+
+/// The server's side of an HTTP/2 connection, sans-IO.
+///
+/// # Order of calls
+/// 1. [`Connection::new`] when the transport is there. SETTINGS wait to be sent.
+/// 2. When bytes arrive, [`Connection::handle_bytes`] again and again until it gives `None`, acting on each event:
+///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead.
+/// 3. Whenever [`Connection::wants_transmit`] and the transport can take bytes, [`Connection::poll_transmit`] with a
+///    slot, whose contents go on the wire as a whole and in order. When a file cannot supply what a slot has holes
+///    for: [`Connection::body_failed`].
+/// 4. [`Connection::handle_timeout`] when [`Connection::poll_timeout`] has passed; ask for it again after each of
+///    the above.
+/// 5. [`Connection::shutdown`] to end it gracefully. When [`Connection::is_done`], flush and close.
+///
+/// Times are nanoseconds of any clock that never goes back.
+///
+/// `F` is a handle of a file that the core clones into the holes of a slot and never looks into.
+#[derive(Debug)]
+pub struct Connection<F> {
+    pub(super) config: Rc<Config>,
+    pub(super) decoder: Decoder,
+    pub(super) encoder: Encoder,
+    pub(super) peer: PeerSettings,
+    pub(super) budgets: Budgets,
+
+    pub(super) streams: Streams<F>,
+    pub(super) ready: Ready,
+    pub(super) resets: Resets,
+    /// The highest identifier of a stream that the peer began.
+    pub(super) last_stream_id: StreamId,
+    /// Bit n: the stream 2n below `last_stream_id` was begun, and not skipped.
+    pub(super) recently_begun: u64,
+    /// Priorities of streams that are not begun yet.
+    pub(super) early: Vec<(StreamId, Priority)>,
+
+    pub(super) reading: Reading,
+    /// A frame that is not complete yet.
+    pub(super) held: Vec<u8>,
+    pub(super) block: FieldBlock,
+    pub(super) recv_window: Window,
+    /// Received bytes that were not given back to the peer yet.
+    pub(super) recv_owed: u32,
+    /// Window of new streams for what we receive: 65,535 at least until the peer has acknowledged less.
+    pub(super) recv_initial: u32,
+
+    pub(super) control: ControlQueue,
+    pub(super) pending: Option<Box<PendingBlock>>,
+    pub(super) send_window: Window,
+
+    pub(super) closing: Closing,
+    pub(super) settings_received: bool,
+    pub(super) settings_acked: bool,
+    pub(super) connection_update_queued: bool,
+    pub(super) started_ns: u64,
+    /// The last call that did something.
+    pub(super) active_ns: u64,
+    /// Since when a frame or a field block is incomplete.
+    pub(super) incomplete_ns: Option<u64>,
+}
+
+impl<F: Clone> Connection<F> {
+    /// The server's side of a new connection, with our SETTINGS waiting to be sent.
+    #[must_use]
+    pub fn new(config: Rc<Config>, now_ns: u64) -> Self {
+        let mut control = ControlQueue::with_capacity(4);
+        control.push_back(Control::Settings);
+        let recv_owed = config.connection_window.saturating_sub(DEFAULT_WINDOW);
+        if recv_owed > 0 {
+            control.push_back(Control::ConnectionUpdate);
+        }
+        Self {
+            decoder: Decoder::new(DEFAULT_HEADER_TABLE_SIZE as usize),
+            encoder: Encoder::default(),
+            peer: PeerSettings::default(),
+            budgets: Budgets::new(now_ns),
+            streams: Streams::default(),
+            ready: Ready::default(),
+            resets: Resets::default(),
+            last_stream_id: 0,
+            recently_begun: 0,
+            early: Vec::new(),
+            reading: Reading::Preface(0),
+            held: Vec::new(),
+            block: FieldBlock::default(),
+            recv_window: Window::new(DEFAULT_WINDOW),
+            recv_owed,
+            recv_initial: config.initial_window_size.max(DEFAULT_WINDOW),
+            control,
+            pending: None,
+            send_window: Window::new(DEFAULT_WINDOW),
+            closing: Closing::No,
+            settings_received: false,
+            settings_acked: false,
+            connection_update_queued: recv_owed > 0,
+            started_ns: now_ns,
+            active_ns: now_ns,
+            incomplete_ns: None,
+            config,
+        }
+    }
+
+    /// Answers the request of `stream`. Ignored when the stream is gone (reset meanwhile) or has an answer.
+    pub fn respond(&mut self, stream: StreamId, response: Response<F>) {
+        let Some(index) = self.streams.find(stream) else {
+            return;
+        };
+        let entry = self.streams.get_mut(index);
+        if entry.phase != Phase::Waiting {
+            debug_assert!(false, "stream {stream} was answered twice");
+            return;
+        }
+        entry.head = response.head;
+        entry.body = response.body;
+        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
+    }
+
+    /// Ends `stream` with RST_STREAM. Ignored when the stream is gone.
+    pub fn reset(&mut self, stream: StreamId, code: ErrorCode) {
+        if let Some(index) = self.streams.find(stream) {
+            self.reset_stream(index, code);
+        }
+    }
+
+    /// The file of `stream` could not supply its bytes (truncated, I/O error).
+    ///
+    /// `unsent` payload bytes of DATA that was already framed never went out as DATA, since their frames were turned
+    /// into frames that the peer ignores: they are given back to the connection's window. Nothing more goes out on
+    /// the stream but RST_STREAM(INTERNAL_ERROR), also when END_STREAM was framed already and the stream is gone.
+    pub fn body_failed(&mut self, stream: StreamId, unsent: usize) {
+        if matches!(self.closing, Closing::Failed(_)) {
+            return;
+        }
+        // It was in the window before, so that only a WINDOW_UPDATE that was too large keeps it from going back.
+        let _ = self
+            .send_window
+            .credit(u32::try_from(unsent).unwrap_or(u32::MAX));
+        match self.streams.find(stream) {
+            Some(index) => self.reset_stream(index, ErrorCode::INTERNAL_ERROR),
+            None => {
+                self.resets.add(stream, false);
+                self.control
+                    .push_back(Control::RstStream(stream, ErrorCode::INTERNAL_ERROR));
+            }
+        }
+    }
+
+    /// Begins a graceful end: GOAWAY with the last identifier there is and a PING, and on its acknowledgement, or
+    /// when called again, GOAWAY with the last stream that is served. Streams in flight are finished.
+    pub fn shutdown(&mut self) {
+        match self.closing {
+            Closing::No => {
+                self.closing = Closing::Notice;
+                self.control.push_back(Control::GoawayNotice);
+                self.control.push_back(Control::DrainPing);
+            }
+            Closing::Notice => self.drain(),
+            Closing::Final(_) | Closing::Failed(_) => {}
+        }
+    }
+
+    /// The second step of the shutdown.
+    pub(super) fn drain(&mut self) {
+        self.closing = Closing::Final(self.last_stream_id);
+        self.control.push_back(Control::Goaway);
+    }
+
+    /// Whether GOAWAY was put on the wire, and nothing is left to send or to answer: flush and close.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        match self.closing {
+            Closing::No | Closing::Notice => false,
+            Closing::Final(_) => self.streams.len() == 0 && !self.wants_transmit(),
+            Closing::Failed(_) => !self.wants_transmit(),
+        }
+    }
+
+    /// Why the connection failed, if it did.
+    #[must_use]
+    pub fn error(&self) -> Option<ConnectionError> {
+        match self.closing {
+            Closing::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Streams that are open.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Acts on what was due by `now_ns`.
+    pub fn handle_timeout(&mut self, now_ns: u64) {
+        if !matches!(self.closing, Closing::Failed(_)) {
+            let error = if self
+                .preface_deadline()
+                .is_some_and(|deadline| deadline <= now_ns)
+            {
+                Some(ConnectionError::PrefaceTimeout)
+            } else if self
+                .settings_deadline()
+                .is_some_and(|deadline| deadline <= now_ns)
+            {
+                Some(ConnectionError::SettingsTimeout)
+            } else if self
+                .incomplete_deadline()
+                .is_some_and(|deadline| deadline <= now_ns)
+            {
+                Some(ConnectionError::IncompleteTimeout)
+            } else {
+                None
+            };
+            if let Some(error) = error {
+                self.fail(error);
+            }
+        }
+        if self
+            .trim_deadline()
+            .is_some_and(|deadline| deadline <= now_ns)
+        {
+            self.streams.trim();
+            self.early = Vec::new();
+            self.control.shrink_to(4);
+        }
+    }
+
+    /// When [`Connection::handle_timeout`] is to be called, if at all. It moves with every call, mostly later: a
+    /// timer that fires early and asks again does no harm.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let failing = matches!(self.closing, Closing::Failed(_));
+        let deadlines = [
+            self.preface_deadline().filter(|_| !failing),
+            self.settings_deadline().filter(|_| !failing),
+            self.incomplete_deadline().filter(|_| !failing),
+            self.trim_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn preface_deadline(&self) -> Option<u64> {
+        (!self.settings_received).then(|| self.started_ns.saturating_add(PREFACE_TIMEOUT_NS))
+    }
+
+    fn settings_deadline(&self) -> Option<u64> {
+        (!self.settings_acked).then(|| self.started_ns.saturating_add(SETTINGS_TIMEOUT_NS))
+    }
+
+    fn incomplete_deadline(&self) -> Option<u64> {
+        self.incomplete_ns
+            .map(|since| since.saturating_add(INCOMPLETE_TIMEOUT_NS))
+    }
+
+    fn trim_deadline(&self) -> Option<u64> {
+        let trimmable = self.streams.is_trimmable() || self.control.capacity() > 16;
+        (trimmable && self.streams.len() == 0).then(|| self.active_ns.saturating_add(IDLE_TRIM_NS))
+    }
+
+    /// Ends the connection: GOAWAY, and nothing else any more but the rest of a field block that was begun.
+    pub(super) fn fail(&mut self, error: ConnectionError) {
+        if matches!(self.closing, Closing::Failed(_)) {
+            return;
+        }
+        self.closing = Closing::Failed(error);
+        // Our SETTINGS come first, whatever happens (RFC 9113, section 3.4).
+        let first = self.control.front() == Some(&Control::Settings);
+        self.control.clear();
+        if first {
+            self.control.push_back(Control::Settings);
+        }
+        self.control.push_back(Control::Goaway);
+        self.streams.clear();
+        self.ready = Ready::default();
+        self.resets = Resets::default();
+        self.early = Vec::new();
+        self.held = Vec::new();
+        self.block = FieldBlock::default();
+        self.reading = Reading::Failed;
+        self.incomplete_ns = None;
+    }
+
+    /// Queues the answer to something that the peer sent.
+    pub(super) fn answer(&mut self, control: Control) -> Result<(), ConnectionError> {
+        if self.control.len() >= MAX_QUEUED_CONTROL {
+            return Err(ConnectionError::TooManyUnsent);
+        }
+        self.control.push_back(control);
+        Ok(())
+    }
+
+    /// The state of any stream, begun or not (RFC 9113, section 5.1).
+    pub(super) fn state_of(&self, id: StreamId) -> State {
+        match self.streams.find(id) {
+            Some(index) => self.streams.get(index).state,
+            // We never push, so that even identifiers stay idle.
+            None if id > self.last_stream_id || id % 2 == 0 => State::Idle,
+            None if self.resets.absorbs(id) || self.is_past_goaway(id) => State::ClosedByUs,
+            None => State::Closed,
+        }
+    }
+
+    /// Whether a stream came after the last one that we serve.
+    pub(super) fn is_past_goaway(&self, id: StreamId) -> bool {
+        matches!(self.closing, Closing::Final(last) if id > last)
+    }
+
+    /// Moves a stream by one step of the table that was found to be allowed; a stream that closes is removed.
+    pub(super) fn advance(&mut self, index: Index, input: Input) {
+        let stream = self.streams.get_mut(index);
+        match stream.state.on(input) {
+            Ok(Next::To(state)) => {
+                stream.state = state;
+                if matches!(state, State::Closed | State::ClosedByUs) {
+                    self.ready.unlink(&mut self.streams, index, Phase::Waiting);
+                    self.streams.remove(index);
+                }
+            }
+            other => debug_assert!(false, "{input:?} was allowed, now {other:?}"),
+        }
+    }
+
+    /// Resets a stream that is open.
+    pub(super) fn reset_stream(&mut self, index: Index, code: ErrorCode) {
+        let id = self.streams.get(index).id;
+        self.resets.add(id, true);
+        self.control.push_back(Control::RstStream(id, code));
+        self.advance(index, Input::SendReset);
+    }
+
+    /// What a stream error is when the stream is idle: RST_STREAM must not be sent on it (RFC 9113, section 6.4).
+    pub(super) fn escalate(error: StreamError) -> ConnectionError {
+        match error {
+            StreamError::PriorityLength => ConnectionError::IdlePriorityLength,
+            StreamError::SelfDependency => ConnectionError::IdleSelfDependency,
+            _ => ConnectionError::IdleStream,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! From fields to field blocks (RFC 7541, section 6), without the dynamic table.
+
+use super::static_table::{self, Found};
+use super::table::DEFAULT_TABLE_SIZE;
+use super::{huffman, integer};
+
+/// A dynamic table size update to 0 (RFC 7541, section 6.3).
+const SIZE_UPDATE_TO_ZERO: u8 = 0x20;
+
+/// The static table's index of `:status` (RFC 7541, Appendix A).
+const STATUS: usize = 8;
+
+/// What a literal field tells those who pass it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexing {
+    /// They may index it, though we do not (RFC 7541, section 6.2.2).
+    Without,
+    /// They must not: for `set-cookie`, `authorization` and the like, whose value could be guessed from the sizes of
+    /// compressed blocks (RFC 7541, sections 6.2.3 and 7.1.3). Sent as a literal even where the static table has it.
+    Never,
+}
+
+/// Appends one field in its shortest form that needs no dynamic table (RFC 7541, section 6): indexed when the static
+/// table has it all, else a literal with the name from there if it can be, each string Huffman-coded where that is
+/// strictly shorter. The name must be lower case already (RFC 9113, section 8.2.1).
+pub fn encode_field(out: &mut Vec<u8>, name: &[u8], value: &[u8], indexing: Indexing) {
+    let flags = match indexing {
+        Indexing::Without => 0x00,
+        Indexing::Never => 0x10,
+    };
+    match static_table::find(name, value) {
+        Found::Field(index) if indexing == Indexing::Without => {
+            integer::encode(out, 0x80, 7, usize::from(index));
+            return;
+        }
+        Found::Field(index) | Found::Name(index) => {
+            integer::encode(out, flags, 4, usize::from(index));
+        }
+        Found::None => {
+            out.push(flags);
+            encode_string(out, name);
+        }
+    }
+    encode_string(out, value);
+}
+
+/// Appends the field `:status` (RFC 9113, section 8.3.2). `status` has three digits; of more, the last three are sent.
+pub fn encode_status(out: &mut Vec<u8>, status: u16) {
+    let index = match status {
+        200 => 8,
+        204 => 9,
+        206 => 10,
+        304 => 11,
+        400 => 12,
+        404 => 13,
+        500 => 14,
+        _ => {
+            let digit = |by: u16| b'0' + (status / by % 10) as u8;
+            integer::encode(out, 0x00, 4, STATUS);
+            encode_string(out, &[digit(100), digit(10), digit(1)]);
+            return;
+        }
+    };
+    out.push(0x80 | index);
+}
+
+/// Appends a string literal (RFC 7541, section 5.2).
+fn encode_string(out: &mut Vec<u8>, string: &[u8]) {
+    let len = huffman::huffman_len(string);
+    if len < string.len() {
+        integer::encode(out, 0x80, 7, len);
+        huffman::encode_sized(string, len, out);
+    } else {
+        integer::encode(out, 0x00, 7, string.len());
+        out.extend_from_slice(string);
+    }
+}
+
+/// What a connection's encoder has to remember: whether the peer must be told that its decoder's table shrinks.
+///
+/// Nothing is ever put into that table, but its size counts as 4,096 bytes at first, and when the peer's setting goes
+/// below, it must be told a size that fits (RFC 7541, section 4.2; RFC 9113, section 4.3.1). It is told 0, the size of
+/// what is used: no setting is below that, so once is enough.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoder {
+    table_size: u32,
+    update_due: bool,
+}
+
+impl Encoder {
+    /// The encoder of a new connection.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            table_size: DEFAULT_TABLE_SIZE as u32,
+            update_due: false,
+        }
+    }
+
+    /// Notes the peer's SETTINGS_HEADER_TABLE_SIZE of `bytes`, to be called before it is acknowledged.
+    pub fn peer_max_table_size(&mut self, bytes: u32) {
+        if bytes < self.table_size {
+            self.table_size = 0;
+            self.update_due = true;
+        }
+    }
+
+    /// The byte that must stand in front of the next field block, if one must; says so once, so the block has to be
+    /// sent. Trailers and pushed requests are field blocks too.
+    #[must_use]
+    pub fn prefix(&mut self) -> Option<u8> {
+        std::mem::take(&mut self.update_due).then_some(SIZE_UPDATE_TO_ZERO)
+    }
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,213 @@
+//! Every limit of the HTTP/2 core, each with the attack it stops.
+//!
+//! What a peer may do without asking is bounded in two ways: by plain limits (sizes and counts), and by
+//! [`Budgets`]: each kind of frame that costs us work and brings none is paid from a budget, which refills with
+//! useful work (responses completed, body frames sent) and slowly with time. A peer that overdraws one is told
+//! GOAWAY(ENHANCE_YOUR_CALM).
+
+use super::error::ConnectionError;
+
+/// Length of the client's connection preface in bytes (RFC 9113, section 3.4).
+pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The largest flow-control window (RFC 9113, section 6.9.1).
+pub const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// The window of a connection, and of a stream before any SETTINGS, in bytes (RFC 9113, section 6.9.2).
+pub const DEFAULT_WINDOW: u32 = 65_535;
+
+/// The smallest and the initial SETTINGS_MAX_FRAME_SIZE in bytes (RFC 9113, section 6.5.2).
+pub const MIN_MAX_FRAME_SIZE: u32 = 16_384;
+
+/// The largest SETTINGS_MAX_FRAME_SIZE in bytes (RFC 9113, section 6.5.2).
+pub const MAX_MAX_FRAME_SIZE: u32 = (1 << 24) - 1;
+
+/// The largest DATA frame that is sent, in bytes, whatever the peer allows: a peer that allows 16 MiB could
+/// otherwise make a small response wait for one frame of another.
+pub const MAX_SENT_FRAME: u32 = 65_536;
+
+/// A response whose body has at most this many bytes goes out whole together with its field block, ahead of larger
+/// bodies of the same urgency, when the windows allow it.
+pub const SMALL_BODY: u64 = 16_384;
+
+/// No body frame smaller than this many bytes is put at the end of a slot that holds something already: a sliver
+/// costs the peer as much as a full frame.
+pub const MIN_FRAME_AT_END: usize = 1_024;
+
+/// Bytes of one field block as it arrives (HEADERS and its CONTINUATION frames), as a multiple of the advertised
+/// SETTINGS_MAX_HEADER_LIST_SIZE. Stops: CONTINUATION floods (CVE-2024-27316); the block is kept until it is
+/// complete, since the HPACK state needs all of it.
+pub const FIELD_BLOCK_FACTOR: usize = 2;
+
+/// CONTINUATION frames of one field block. Stops: a field block cut into countless empty CONTINUATION frames, which
+/// never reaches a limit in bytes. 64 is what a block of 1 MiB needs at the default frame size.
+pub const MAX_CONTINUATIONS: u16 = 64;
+
+/// Control frames that wait to be sent. Stops: a peer that asks for answers (PING, SETTINGS, requests to be refused)
+/// and does not read them (CVE-2019-9512, CVE-2019-9515).
+pub const MAX_QUEUED_CONTROL: usize = 1_024;
+
+/// Priorities kept for streams that do not exist yet (RFC 9218, section 7.1). Stops: unbounded memory for
+/// PRIORITY_UPDATE frames about idle streams.
+pub const MAX_EARLY_PRIORITIES: usize = 8;
+
+/// Parameters in one SETTINGS frame. Stops: a frame full of window changes, each of which touches every open stream
+/// (CVE-2019-9515). The registry has fewer than 20.
+pub const MAX_SETTINGS_PER_FRAME: usize = 64;
+
+/// Nanoseconds in which the preface and the first SETTINGS frame must arrive. Stops: connections that are opened and
+/// say nothing.
+pub const PREFACE_TIMEOUT_NS: u64 = 10_000_000_000;
+
+/// Nanoseconds in which our SETTINGS must be acknowledged (RFC 9113, section 6.5.3).
+pub const SETTINGS_TIMEOUT_NS: u64 = 30_000_000_000;
+
+/// Nanoseconds in which a frame that was begun, or a field block that was begun, must be complete. Stops: slow
+/// headers ("Slowloris"), which hold up to a field block of memory each.
+pub const INCOMPLETE_TIMEOUT_NS: u64 = 20_000_000_000;
+
+/// Nanoseconds without streams after which an idle connection gives its memory back.
+pub const IDLE_TRIM_NS: u64 = 1_000_000_000;
+
+/// A kind of frame that is paid from a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// Streams that end by RST_STREAM of either side, and requests that are refused. Stops: rapid reset
+    /// (CVE-2023-44487), MadeYouReset (CVE-2025-8671).
+    Resets,
+    /// PING frames. Stops: PING floods (CVE-2019-9512).
+    Pings,
+    /// SETTINGS frames. Stops: SETTINGS floods and window churn (CVE-2019-9515).
+    Settings,
+    /// WINDOW_UPDATE frames. Stops: floods of them, and data dribbled out one byte at a time (CVE-2019-9511).
+    WindowUpdates,
+    /// Frames that carry nothing: DATA without data, PRIORITY, PRIORITY_UPDATE, unknown types, RST_STREAM on closed
+    /// streams, trailers. Stops: floods of those (CVE-2019-9513, CVE-2019-9518).
+    Idle,
+}
+
+/// What a budget holds at most, what a second gives back, what a response or body frame gives back, and the violation.
+struct Allowance {
+    most: u16,
+    per_second: u16,
+    per_use: u16,
+    violation: ConnectionError,
+}
+
+/// In the order of [`Budget`].
+const ALLOWANCES: [Allowance; 5] = [
+    // A browser that leaves a page resets a hundred streams at once; a person does that every few seconds.
+    Allowance {
+        most: 400,
+        per_second: 20,
+        per_use: 1,
+        violation: ConnectionError::TooManyResets,
+    },
+    // Bandwidth probes of clients: one PING for each read of the socket at most.
+    Allowance {
+        most: 200,
+        per_second: 20,
+        per_use: 1,
+        violation: ConnectionError::TooManyPings,
+    },
+    Allowance {
+        most: 100,
+        per_second: 4,
+        per_use: 0,
+        violation: ConnectionError::TooManySettings,
+    },
+    // Two for each body frame: one for the stream, one for the connection. The most covers all streams opening at once.
+    Allowance {
+        most: 4_000,
+        per_second: 200,
+        per_use: 4,
+        violation: ConnectionError::TooManyWindowUpdates,
+    },
+    Allowance {
+        most: 1_000,
+        per_second: 50,
+        per_use: 2,
+        violation: ConnectionError::TooManyIdleFrames,
+    },
+];
+
+/// The budgets of one connection.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    left: [u16; ALLOWANCES.len()],
+    refilled_ns: u64,
+}
+
+impl Budgets {
+    /// All budgets full.
+    #[must_use]
+    pub fn new(now_ns: u64) -> Self {
+        Self {
+            left: ALLOWANCES.map(|allowance| allowance.most),
+            refilled_ns: now_ns,
+        }
+    }
+
+    /// Pays for one frame.
+    ///
+    /// # Errors
+    /// The violation that the budget is there for, when it is spent.
+    pub fn spend(&mut self, budget: Budget, now_ns: u64) -> Result<(), ConnectionError> {
+        let at = budget as usize;
+        if self.left[at] == 0 {
+            self.refill(now_ns);
+        }
+        self.left[at] = self.left[at]
+            .checked_sub(1)
+            .ok_or(ALLOWANCES[at].violation)?;
+        Ok(())
+    }
+
+    /// Useful work was done: a response begun, or a body frame sent or received.
+    pub fn earn(&mut self) {
+        for (left, allowance) in self.left.iter_mut().zip(&ALLOWANCES) {
+            *left = (*left + allowance.per_use).min(allowance.most);
+        }
+    }
+
+    /// Gives back what whole seconds give.
+    fn refill(&mut self, now_ns: u64) {
+        let seconds = now_ns.saturating_sub(self.refilled_ns) / 1_000_000_000;
+        if seconds > 0 {
+            self.refilled_ns += seconds * 1_000_000_000;
+            let seconds = u16::try_from(seconds).unwrap_or(u16::MAX);
+            for (left, allowance) in self.left.iter_mut().zip(&ALLOWANCES) {
+                let back = allowance.per_second.saturating_mul(seconds);
+                *left = left.saturating_add(back).min(allowance.most);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_ends_and_refills_with_work_and_time() {
+        let mut budgets = Budgets::new(0);
+        for _ in 0..200 {
+            assert_eq!(budgets.spend(Budget::Pings, 0), Ok(()));
+        }
+        assert_eq!(
+            budgets.spend(Budget::Pings, 0),
+            Err(ConnectionError::TooManyPings)
+        );
+        budgets.earn();
+        assert_eq!(budgets.spend(Budget::Pings, 0), Ok(()));
+        assert_eq!(
+            budgets.spend(Budget::Pings, 999_999_999),
+            Err(ConnectionError::TooManyPings)
+        );
+        for _ in 0..20 {
+            assert_eq!(budgets.spend(Budget::Pings, 1_000_000_000), Ok(()));
+        }
+        assert!(budgets.spend(Budget::Pings, 1_999_999_999).is_err());
+        assert_eq!(budgets.spend(Budget::Pings, u64::MAX), Ok(()));
+    }
+}

@@ -1,0 +1,1 @@
+//! The core as a whole, driven by a client that writes frames.

@@ -1,0 +1,514 @@
+//! The shards from their start to their end: ready, serving, draining, stopped.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+
+use super::meter::Meter;
+use super::signals::Request;
+use super::{ServerError, Tls, notify, say};
+use crate::config::Config;
+use crate::shard::{Handle, Report};
+
+/// How long a shard may take to get ready; it takes milliseconds unless the machine is out of memory.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a shard may take to end at once; shorter where a test waits for it.
+const STOP_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
+
+/// What is asked of a shard, so that tests can stand in for one.
+pub(super) trait Control {
+    fn drain(&self);
+    fn stop(&self);
+    fn snapshot(&self);
+    fn join(self) -> std::io::Result<()>;
+}
+
+impl Control for Handle {
+    fn drain(&self) {
+        Handle::drain(self);
+    }
+
+    fn stop(&self) {
+        Handle::stop(self);
+    }
+
+    fn snapshot(&self) {
+        Handle::snapshot(self);
+    }
+
+    fn join(self) -> std::io::Result<()> {
+        Handle::join(self)
+    }
+}
+
+/// What wakes the main thread.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A shard said something.
+    Shard(Report),
+    /// No shard is left that could say anything.
+    ShardsGone,
+    /// A signal came.
+    Signal(Request),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Serving,
+    Draining { until: Instant },
+    Stopping { until: Instant },
+}
+
+struct Member<H> {
+    number: usize,
+    handle: H,
+    ready: bool,
+    ended: bool,
+    asked: bool,
+}
+
+/// The running shards and what is known of them.
+pub(super) struct Lifecycle<'a, H> {
+    config: &'a Config,
+    inbox: Receiver<Event>,
+    tls: Option<&'a Tls>,
+    shards: Vec<Member<H>>,
+    phase: Phase,
+    meter: Meter,
+    next_report: Option<Instant>,
+    failure: Option<ServerError>,
+}
+
+impl<'a, H: Control> Lifecycle<'a, H> {
+    pub(super) fn new(config: &'a Config, inbox: Receiver<Event>, tls: Option<&'a Tls>) -> Self {
+        let now = Instant::now();
+        Self {
+            config,
+            inbox,
+            tls,
+            shards: Vec::new(),
+            phase: Phase::Serving,
+            meter: Meter::new(config.cores().len(), now),
+            next_report: None,
+            failure: None,
+        }
+    }
+
+    /// Takes charge of a shard; they come in the order of their numbers.
+    pub(super) fn add(&mut self, handle: H) {
+        self.shards.push(Member {
+            number: self.shards.len(),
+            handle,
+            ready: false,
+            ended: false,
+            asked: false,
+        });
+    }
+
+    /// Ends the shards that were started when another could not be.
+    pub(super) fn abandon(mut self) {
+        self.stop();
+        self.wait_until_ended();
+    }
+
+    /// Waits until every shard accepts connections. False when a signal came first: then [`run`](Self::run) ends it.
+    pub(super) fn wait_until_ready(&mut self) -> Result<bool, ServerError> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        while let Some(waiting) = self.shards.iter().position(|shard| !shard.ready) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.inbox.recv_timeout(left) {
+                Ok(event) => self.handle(event),
+                Err(_) => {
+                    self.fail(ServerError::NotReady {
+                        shard: waiting,
+                        waited: READY_TIMEOUT,
+                    });
+                }
+            }
+            if self.failure.is_some() {
+                self.stop();
+                self.wait_until_ended();
+                return self.result().map(|()| false);
+            }
+            if !matches!(self.phase, Phase::Serving) {
+                return Ok(false);
+            }
+        }
+        let now = Instant::now();
+        self.meter = Meter::new(self.shards.len(), now);
+        self.next_report = self.config.report().map(|interval| now + interval);
+        Ok(true)
+    }
+
+    /// Serves until told to end, then ends the shards.
+    pub(super) fn run(mut self) -> Result<(), ServerError> {
+        self.wait_until_ended();
+        if self.config.report().is_some() {
+            say(&format!("{}\n", self.meter.total_line(Instant::now())));
+        }
+        let failure = self.failure.take();
+        for shard in self.shards.drain(..) {
+            if shard.ended
+                && let Err(error) = shard.handle.join()
+            {
+                tracing::error!("shard {} did not end well: {error}", shard.number);
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn result(&mut self) -> Result<(), ServerError> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    fn wait_until_ended(&mut self) {
+        while self.shards.iter().any(|shard| !shard.ended) {
+            let limit = match self.phase {
+                Phase::Serving => None,
+                Phase::Draining { until } | Phase::Stopping { until } => Some(until),
+            };
+            let event = match limit.into_iter().chain(self.next_report).min() {
+                None => self
+                    .inbox
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => self
+                    .inbox
+                    .recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match event {
+                Ok(event) => self.handle(event),
+                Err(RecvTimeoutError::Timeout) => self.tick(Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => self.handle(Event::ShardsGone),
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Shard(Report::Ready { shard }) => {
+                if let Some(member) = self.shards.get_mut(shard) {
+                    member.ready = true;
+                }
+            }
+            Event::Shard(Report::Failed { shard, error }) => {
+                self.mark_ended(shard);
+                self.fail(ServerError::Shard { shard, error });
+            }
+            Event::Shard(Report::Interval(snapshot)) => {
+                self.meter.record(&snapshot);
+                if let Some(member) = self.shards.get_mut(snapshot.shard)
+                    && std::mem::take(&mut member.asked)
+                    && !self.shards.iter().any(|shard| shard.asked)
+                {
+                    self.print_interval();
+                }
+            }
+            Event::Shard(Report::Final(snapshot)) => {
+                self.meter.record(&snapshot);
+                self.mark_ended(snapshot.shard);
+                if matches!(self.phase, Phase::Serving) {
+                    self.fail(ServerError::Ended {
+                        shard: snapshot.shard,
+                    });
+                }
+            }
+            Event::ShardsGone => {
+                if self.shards.iter().any(|shard| !shard.ended) {
+                    self.shards.iter_mut().for_each(|shard| shard.ended = true);
+                    self.fail(ServerError::Gone);
+                }
+            }
+            Event::Signal(Request::Reload) => match self.tls {
+                Some(tls) => tls.reload(),
+                None => tracing::info!("SIGHUP: there is no certificate to read again"),
+            },
+            Event::Signal(Request::End) => match self.phase {
+                Phase::Serving => self.drain(),
+                Phase::Draining { .. } => {
+                    tracing::info!("a second signal: ending at once");
+                    self.stop();
+                }
+                Phase::Stopping { .. } => {}
+            },
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Draining { until } if until <= now => {
+                tracing::warn!(
+                    "what is in flight did not finish within {} seconds: ending at once",
+                    self.config.drain_timeout().as_secs()
+                );
+                self.stop();
+            }
+            Phase::Stopping { until } if until <= now => {
+                let stuck = self.shards.iter().filter(|shard| !shard.ended).count();
+                self.fail(ServerError::Stuck {
+                    count: stuck,
+                    waited: STOP_TIMEOUT,
+                });
+                // Not joined: the process takes them with it.
+                self.shards.retain(|shard| shard.ended);
+            }
+            _ => {}
+        }
+        if let (Some(at), Some(interval)) = (self.next_report, self.config.report())
+            && at <= now
+        {
+            if self.shards.iter().any(|shard| shard.asked) {
+                // One of them is late by a whole interval: the line goes without it.
+                self.print_interval();
+            }
+            for shard in self.shards.iter_mut().filter(|shard| !shard.ended) {
+                shard.asked = true;
+                shard.handle.snapshot();
+            }
+            // After a time without running (a suspended machine) the missed lines are left out.
+            self.next_report = Some((at + interval).max(now));
+        }
+    }
+
+    fn drain(&mut self) {
+        tracing::info!(
+            "ending: what is in flight has {} seconds, a second signal ends at once",
+            self.config.drain_timeout().as_secs()
+        );
+        notify(&[
+            NotifyState::Stopping,
+            NotifyState::Status("finishing what is in flight"),
+        ]);
+        self.phase = Phase::Draining {
+            until: Instant::now() + self.config.drain_timeout(),
+        };
+        for shard in self.shards.iter().filter(|shard| !shard.ended) {
+            shard.handle.drain();
+        }
+    }
+
+    fn stop(&mut self) {
+        self.phase = Phase::Stopping {
+            until: Instant::now() + STOP_TIMEOUT,
+        };
+        for shard in self.shards.iter().filter(|shard| !shard.ended) {
+            shard.handle.stop();
+        }
+    }
+
+    /// Keeps the first failure for the end, and lets the other shards finish: what serves on fewer cores than it was
+    /// asked to had better be started again.
+    fn fail(&mut self, error: ServerError) {
+        let others_run = self.shards.iter().any(|shard| !shard.ended);
+        match &self.failure {
+            // The last line of the process says it, but that may be a whole drain away.
+            None if others_run => tracing::error!("{error}; the other shards end too"),
+            None => {}
+            Some(_) => tracing::error!("{error}"),
+        }
+        self.failure.get_or_insert(error);
+        if matches!(self.phase, Phase::Serving) {
+            self.drain();
+        }
+    }
+
+    fn mark_ended(&mut self, shard: usize) {
+        if let Some(member) = self.shards.get_mut(shard) {
+            member.ended = true;
+            member.asked = false;
+        }
+    }
+
+    fn print_interval(&mut self) {
+        say(&format!("{}\n", self.meter.interval_line(Instant::now())));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::File;
+    use crate::shard::Snapshot;
+    use hdrhistogram::Histogram;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// When a stand-in shard ends.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    enum Ends {
+        WhenDrained,
+        WhenStopped,
+        Never,
+    }
+
+    struct Fake {
+        number: usize,
+        ends: Ends,
+        events: Sender<Event>,
+        /// The commands in the order that they came.
+        log: Sender<(usize, &'static str)>,
+    }
+
+    impl Fake {
+        fn tell(&self, command: &'static str, end: bool) {
+            self.log.send((self.number, command)).unwrap();
+            if end {
+                let _ = self
+                    .events
+                    .send(Event::Shard(Report::Final(snapshot(self.number))));
+            }
+        }
+    }
+
+    impl Control for Fake {
+        fn drain(&self) {
+            self.tell("drain", self.ends == Ends::WhenDrained);
+        }
+
+        fn stop(&self) {
+            self.tell("stop", self.ends != Ends::Never);
+        }
+
+        fn snapshot(&self) {
+            self.tell("snapshot", false);
+        }
+
+        fn join(self) -> std::io::Result<()> {
+            self.tell("join", false);
+            Ok(())
+        }
+    }
+
+    fn snapshot(shard: usize) -> Box<Snapshot> {
+        Box::new(Snapshot {
+            shard,
+            requests: 0,
+            bytes: 0,
+            connections: 0,
+            accepted: 0,
+            latency: Histogram::new(3).unwrap(),
+            leased: 0,
+            in_flight: 0,
+            panics: 0,
+        })
+    }
+
+    /// Runs stand-in shards through `script`; gives the result and the commands that each got.
+    fn live(
+        drain_timeout: u32,
+        ends: &[Ends],
+        script: Vec<Event>,
+    ) -> (Result<(), ServerError>, Vec<Vec<&'static str>>) {
+        let settings = File {
+            drain_timeout: Some(drain_timeout),
+            ..File::default()
+        };
+        let config = Config::new(settings).unwrap();
+        let (events, inbox) = channel();
+        let (log, commands) = channel();
+        let mut lifecycle = Lifecycle::new(&config, inbox, None);
+        for (number, &ends) in ends.iter().enumerate() {
+            events
+                .send(Event::Shard(Report::Ready { shard: number }))
+                .unwrap();
+            lifecycle.add(Fake {
+                number,
+                ends,
+                events: events.clone(),
+                log: log.clone(),
+            });
+        }
+        drop(log);
+        for event in script {
+            events.send(event).unwrap();
+        }
+        let result = match lifecycle.wait_until_ready() {
+            Ok(_) => lifecycle.run(),
+            Err(error) => {
+                drop(lifecycle);
+                Err(error)
+            }
+        };
+        let mut got = vec![Vec::new(); ends.len()];
+        for (number, command) in commands {
+            got[number].push(command);
+        }
+        (result, got)
+    }
+
+    fn end() -> Event {
+        Event::Signal(Request::End)
+    }
+
+    #[test]
+    fn a_signal_drains() {
+        let (result, got) = live(60, &[Ends::WhenDrained; 2], vec![end()]);
+        assert!(result.is_ok());
+        assert_eq!(got, [["drain", "join"], ["drain", "join"]]);
+    }
+
+    #[test]
+    fn a_second_signal_stops_what_still_drains() {
+        let ends = [Ends::WhenStopped, Ends::WhenStopped];
+        let (result, got) = live(60, &ends, vec![end(), end(), end()]);
+        assert!(result.is_ok());
+        assert_eq!(got, [["drain", "stop", "join"]; 2]);
+    }
+
+    #[test]
+    fn the_drain_timeout_stops_what_still_drains() {
+        let (result, got) = live(0, &[Ends::WhenStopped], vec![end()]);
+        assert!(result.is_ok());
+        assert_eq!(got, [["drain", "stop", "join"]]);
+    }
+
+    #[test]
+    fn a_shard_that_does_not_stop_is_an_error_and_is_not_waited_for() {
+        let (result, got) = live(0, &[Ends::Never, Ends::WhenDrained], vec![end()]);
+        assert!(matches!(result, Err(ServerError::Stuck { count: 1, .. })));
+        assert!(!got[0].contains(&"join") && got[1].contains(&"join"));
+    }
+
+    #[test]
+    fn a_shard_that_fails_ends_the_others_in_order() {
+        let failed = Report::Failed {
+            shard: 0,
+            error: "no memory".to_owned(),
+        };
+        let (result, got) = live(60, &[Ends::WhenDrained; 2], vec![Event::Shard(failed)]);
+        let error = result.unwrap_err().to_string();
+        assert_eq!(error, "shard 0 failed: no memory");
+        assert_eq!(got, [vec!["join"], vec!["drain", "join"]]);
+    }
+
+    #[test]
+    fn shards_that_vanish_are_noticed() {
+        let (result, _) = live(60, &[Ends::Never], vec![Event::ShardsGone]);
+        assert!(matches!(result, Err(ServerError::Gone)));
+        let ended = Event::Shard(Report::Final(snapshot(0)));
+        let (result, _) = live(60, &[Ends::Never], vec![ended]);
+        assert!(matches!(result, Err(ServerError::Ended { shard: 0 })));
+    }
+
+    #[test]
+    fn a_signal_before_all_are_ready_ends_it() {
+        let config = Config::new(File::default()).unwrap();
+        let (events, inbox) = channel();
+        let (log, commands) = channel();
+        let mut lifecycle = Lifecycle::new(&config, inbox, None);
+        lifecycle.add(Fake {
+            number: 0,
+            ends: Ends::WhenDrained,
+            events: events.clone(),
+            log,
+        });
+        events.send(end()).unwrap();
+        assert!(!lifecycle.wait_until_ready().unwrap());
+        lifecycle.run().unwrap();
+        assert_eq!(
+            commands.iter().collect::<Vec<_>>(),
+            [(0, "drain"), (0, "join")]
+        );
+    }
+}

@@ -1,0 +1,307 @@
+//! One connection: its socket, its transport, its core, and how it ends.
+//!
+//! A connection is a state machine that completions drive directly. It counts its operations in the ring: the
+//! descriptor is closed and the slab slot reused only when none is left.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::io::Errno;
+use rustix::net::Shutdown;
+
+use super::driver::Shared;
+use super::output::{MIN_BURST, Outgoing};
+use super::prepare;
+use super::timers::Timer;
+use crate::files::FileRef;
+use crate::h2;
+use crate::transport::tls::{Handshake, Session};
+use crate::uring::{Event, Gather, Owner};
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Serving.
+    Open,
+    /// The last word is sent and our side shut down; what the peer still says is read and thrown away, for closing
+    /// now would reset the connection and destroy that last word on its way.
+    Lingering,
+    /// Waiting for the last operations to come back.
+    Closing,
+}
+
+/// What carries the bytes.
+pub(super) enum Transport {
+    Cleartext,
+    Handshake(Box<Handshake>),
+    Session(Box<Session>),
+}
+
+/// See the module's documentation.
+pub(super) struct Connection {
+    pub(super) key: Owner,
+    pub(super) socket: OwnedFd,
+    pub(super) phase: Phase,
+    pub(super) transport: Transport,
+    pub(super) h2: h2::Connection<FileRef>,
+    /// Transport bytes to be sent in front of the next slot: handshake flights, control records.
+    pub(super) raw: Vec<u8>,
+    pub(super) outgoing: Option<Outgoing>,
+    /// Wire bytes of the next slot.
+    pub(super) burst: usize,
+    /// Operations in the ring that have not come back.
+    pub(super) operations: u32,
+    /// Queued to be flushed.
+    pub(super) dirty: bool,
+    /// A file that cannot be mapped was answered: slots are placed from then on.
+    pub(super) unmapped: bool,
+    /// The core's timer runs.
+    watched: bool,
+    /// The transport has failed: what it still has to say (an alert) is the last that is sent.
+    pub(super) abandoned: bool,
+    /// close_notify is queued.
+    notified: bool,
+    receiving: bool,
+    /// The peer has ended its side.
+    ended: bool,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub(super) fn new(
+        key: Owner,
+        socket: OwnedFd,
+        transport: Transport,
+        shared: &mut Shared,
+    ) -> Self {
+        let mut connection = Self {
+            key,
+            socket,
+            phase: Phase::Open,
+            transport,
+            h2: h2::Connection::new(Rc::clone(&shared.h2_config), shared.now_ns),
+            raw: Vec::new(),
+            outgoing: None,
+            burst: MIN_BURST,
+            operations: 0,
+            dirty: false,
+            unmapped: false,
+            watched: false,
+            abandoned: false,
+            notified: false,
+            receiving: false,
+            ended: false,
+        };
+        connection.receive(shared);
+        connection.mark(shared);
+        match connection.transport {
+            Transport::Handshake(_) => shared.timers.start(Timer::Handshake, key, shared.now_ns),
+            _ => connection.watch(shared),
+        }
+        connection
+    }
+
+    /// Handles one completion of this connection.
+    pub(super) fn handle(&mut self, event: Event, shared: &mut Shared) {
+        match event {
+            Event::Received { data, more } => {
+                if !more {
+                    self.operations -= 1;
+                    self.receiving = false;
+                }
+                match data {
+                    Ok(bytes) if bytes.is_empty() => self.peer_ended(shared),
+                    Ok(mut bytes) if self.phase == Phase::Open && !self.abandoned => {
+                        self.handle_bytes(&mut bytes, shared)
+                    }
+                    // Lingering or closing: thrown away. Without a free buffer: armed again below, when this turn has
+                    // given its buffers back.
+                    Ok(_) | Err(Errno::NOBUFS | Errno::CANCELED | Errno::INTR | Errno::AGAIN) => {}
+                    Err(_) => self.close(shared),
+                }
+                if !self.receiving && !self.ended && self.phase != Phase::Closing {
+                    self.receive(shared);
+                }
+            }
+            Event::Sent { gather, result } => {
+                self.operations -= 1;
+                self.sent(shared, gather, result);
+            }
+            Event::Writable { result } => {
+                self.operations -= 1;
+                match result {
+                    Ok(()) | Err(Errno::INTR | Errno::AGAIN) => self.writable(shared),
+                    Err(_) => self.close(shared),
+                }
+            }
+            Event::Read { gather, result } => {
+                self.operations -= 1;
+                if let Some(outgoing) = &mut self.outgoing {
+                    outgoing.gather = Some(gather);
+                    prepare::read_done(outgoing, &mut self.h2, result);
+                    self.prepare(shared);
+                }
+            }
+            Event::Populated { result } => {
+                self.operations -= 1;
+                if let Some(outgoing) = &mut self.outgoing {
+                    prepare::populated(outgoing, result);
+                    self.prepare(shared);
+                }
+            }
+            Event::Accepted { .. } | Event::Opened { .. } | Event::Woken { .. } => {}
+        }
+    }
+
+    /// A timer of this connection has expired.
+    pub(super) fn expired(&mut self, timer: Timer, shared: &mut Shared) {
+        match timer {
+            Timer::Stalled => self.release_slot(shared),
+            Timer::Lingering if self.phase == Phase::Lingering => self.close(shared),
+            Timer::Handshake if matches!(self.transport, Transport::Handshake(_)) => {
+                self.close(shared);
+            }
+            Timer::Lingering | Timer::Handshake => {}
+            Timer::Core => {
+                self.watched = false;
+                if self
+                    .h2
+                    .poll_timeout()
+                    .is_some_and(|due| due <= shared.now_ns)
+                {
+                    self.h2.handle_timeout(shared.now_ns);
+                    self.mark(shared);
+                }
+                self.watch(shared);
+            }
+        }
+    }
+
+    /// Keeps the core's timer running while the core has a deadline.
+    pub(super) fn watch(&mut self, shared: &mut Shared) {
+        if !self.watched && self.phase == Phase::Open && self.h2.poll_timeout().is_some() {
+            self.watched = true;
+            shared.timers.start(Timer::Core, self.key, shared.now_ns);
+        }
+    }
+
+    /// Stops after what is in flight.
+    pub(super) fn drain(&mut self, shared: &mut Shared) {
+        self.h2.shutdown();
+        match self.transport {
+            Transport::Handshake(_) => self.close(shared),
+            _ => self.mark(shared),
+        }
+    }
+
+    /// Queues the connection to be flushed at the end of this turn.
+    pub(super) fn mark(&mut self, shared: &mut Shared) {
+        if !self.dirty {
+            self.dirty = true;
+            shared.dirty.push_back(self.key);
+        }
+    }
+
+    /// Whether a flush would send something.
+    pub(super) fn wants_flush(&self) -> bool {
+        let control = match &self.transport {
+            Transport::Session(session) => session.has_control(),
+            _ => false,
+        };
+        let open = !matches!(self.transport, Transport::Handshake(_));
+        control || !self.raw.is_empty() || (open && !self.abandoned && self.h2.wants_transmit())
+    }
+
+    /// Everything is sent: ends the connection if it has come to its end.
+    pub(super) fn settle(&mut self, shared: &mut Shared) {
+        if self.phase != Phase::Open || self.outgoing.is_some() {
+            return;
+        }
+        if self.abandoned {
+            return self.linger(shared);
+        }
+        if self.ended && self.h2.open_streams() == 0 {
+            return self.close(shared);
+        }
+        if !self.h2.is_done() {
+            return;
+        }
+        if let Transport::Session(session) = &mut self.transport
+            && !self.notified
+        {
+            self.notified = true;
+            session.close_notify();
+            return self.mark(shared);
+        }
+        self.linger(shared);
+    }
+
+    fn linger(&mut self, shared: &mut Shared) {
+        self.phase = Phase::Lingering;
+        // A peer that is gone already makes this fail; the receive says so too.
+        let _ = rustix::net::shutdown(self.socket.as_fd(), Shutdown::Write);
+        shared
+            .timers
+            .start(Timer::Lingering, self.key, shared.now_ns);
+        if self.ended {
+            self.close(shared);
+        }
+    }
+
+    /// Ends the connection now: nothing more is sent, and what is in flight is called back.
+    pub(super) fn close(&mut self, shared: &mut Shared) {
+        if self.phase == Phase::Closing {
+            return;
+        }
+        self.phase = Phase::Closing;
+        if self.operations > 0 {
+            shared.ring.cancel(self.socket.as_fd());
+        }
+        // What the ring still has comes back later, to a connection that gives it up then.
+        if self
+            .outgoing
+            .as_ref()
+            .is_some_and(|outgoing| outgoing.gather.is_some())
+        {
+            self.drop_outgoing(shared);
+        }
+    }
+
+    /// Whether nothing of it is left in the ring and it can go.
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Closing && self.operations == 0
+    }
+
+    /// Says the last words of the transport, then ends the connection.
+    pub(super) fn abandon(&mut self, shared: &mut Shared) {
+        self.abandoned = true;
+        if self.outgoing.is_none() {
+            self.mark(shared)
+        }
+    }
+
+    fn peer_ended(&mut self, shared: &mut Shared) {
+        self.ended = true;
+        match self.phase {
+            Phase::Open if self.h2.open_streams() > 0 => {}
+            Phase::Open | Phase::Lingering => self.close(shared),
+            Phase::Closing => {}
+        }
+    }
+
+    fn receive(&mut self, shared: &mut Shared) {
+        shared.ring.recv(self.socket.as_fd(), self.key);
+        self.receiving = true;
+        self.operations += 1;
+    }
+
+    pub(super) fn poll_writable(&mut self, shared: &mut Shared) {
+        shared.ring.poll_writable(self.socket.as_fd(), self.key);
+        self.operations += 1;
+    }
+
+    pub(super) fn send_gather(&mut self, shared: &mut Shared, gather: Box<Gather>) {
+        shared.ring.send(self.socket.as_fd(), gather, self.key);
+        self.operations += 1;
+    }
+}

@@ -1,0 +1,411 @@
+//! The loop of a shard: reap, dispatch, flush, sleep.
+//!
+//! 1. Every completion that is there goes directly to the connection that it names; no task, waker or channel stands
+//!    between.
+//! 2. Then one connection that has something to say fills a slot and queues one send; completions that this brought
+//!    come first again, so that a slot is read, sent and reused while it is in the cache.
+//! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring; if nothing came and no
+//!    deadline is near, it parks through the executor on the ring's eventfd.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::io::Errno;
+
+use super::answer::{self, Clock};
+use super::connection::{Connection, Transport};
+use super::counters::{Counters, Snapshot};
+use super::open::{Finished, Jobs};
+use super::output::Pool;
+use super::slab::Slab;
+use super::timers::Timers;
+use super::{Command, Control, Listener, Options, Report};
+use crate::files::Cache;
+use crate::h2;
+use crate::transport::tls::{Handshake, TlsError};
+use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError};
+
+/// What a completion is about stands in the top bits of its owner's slot; connections have none set.
+const LISTENER: u32 = 1 << 30;
+pub(super) const JOB: u32 = 2 << 30;
+const WAKE: u32 = 3 << 30;
+const KIND: u32 = 3 << 30;
+
+/// How long the shard waits in its ring before it parks through the executor: the wait costs two system calls, the
+/// park fourteen.
+const WAIT: Duration = Duration::from_millis(10);
+/// With deadlines running the shard stays in its ring, and looks up at least this often.
+const WAIT_MAX_NS: u64 = 1_000_000_000;
+/// How long accepting pauses when descriptors or memory have run out.
+const ACCEPT_PAUSE_NS: u64 = 50_000_000;
+
+const RING: RingOptions = RingOptions {
+    entries: 1_024,
+    completions: 8_192,
+    recv_buffers: 256,
+    recv_buffer_bytes: 16_384,
+    arena_bytes: 16 << 20,
+};
+
+/// Why a shard could not start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    #[error("{0}")]
+    Ring(#[from] SetupError),
+    #[error("the shard's eventfd could not be used: {0}")]
+    Wake(#[from] Errno),
+}
+
+/// What all connections of a shard use, one at a time.
+pub(super) struct Shared {
+    pub(super) ring: Ring,
+    pub(super) files: Cache,
+    pub(super) jobs: Jobs,
+    pub(super) root: Rc<OwnedFd>,
+    pub(super) h2_config: Rc<h2::Config>,
+    pub(super) scratch: h2::Scratch,
+    /// The resolved path of the request at hand.
+    pub(super) path: Vec<u8>,
+    /// An answer was given whose body cannot be gathered.
+    pub(super) answered_unmapped: bool,
+    /// Connections that have something to say.
+    pub(super) dirty: VecDeque<Owner>,
+    /// Connections that wait for an arena slot, the longest first.
+    pub(super) starved: VecDeque<Owner>,
+    pub(super) pool: Pool,
+    pub(super) timers: Timers,
+    pub(super) counters: Counters,
+    pub(super) clock: Clock,
+    /// Nanoseconds since the shard began.
+    pub(super) now_ns: u64,
+}
+
+struct Shard<'a> {
+    index: usize,
+    connections: Slab<Box<Connection>>,
+    /// Closed ones are gone.
+    listeners: Vec<Option<Listener>>,
+    /// Listeners to be armed again, and from when on.
+    paused: Vec<(u64, usize)>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    control: &'a Control,
+    wake: Rc<OwnedFd>,
+    reports: &'a Sender<Report>,
+    began: Instant,
+    command: Command,
+    shared: Shared,
+}
+
+/// Runs a shard on the executor of this thread until it is told to end.
+///
+/// # Errors
+/// When the ring could not be set up.
+pub(super) async fn run(
+    options: Options,
+    control: &Control,
+    wake: OwnedFd,
+    reports: &Sender<Report>,
+) -> Result<(), StartError> {
+    // The ring is made here, on the thread that will be its single issuer.
+    let ring = Ring::new(&RING)?;
+    let mut shard = Shard {
+        index: options.index,
+        connections: Slab::default(),
+        listeners: options.listeners.into_iter().map(Some).collect(),
+        paused: Vec::new(),
+        tls: options.tls,
+        control,
+        wake: Rc::new(wake),
+        reports,
+        began: Instant::now(),
+        command: Command::Serve,
+        shared: Shared {
+            ring,
+            files: Cache::new(),
+            jobs: Jobs::default(),
+            root: Rc::new(options.root),
+            h2_config: Rc::new(h2::Config::default()),
+            scratch: h2::Scratch::default(),
+            path: Vec::new(),
+            answered_unmapped: false,
+            dirty: VecDeque::new(),
+            starved: VecDeque::new(),
+            pool: Pool::default(),
+            timers: Timers::default(),
+            counters: Counters::new(),
+            clock: Clock::new(now_secs()),
+            now_ns: 0,
+        },
+    };
+    shard.begin();
+    // The receiver is gone only when the server is ending anyway.
+    let _ = reports.send(Report::Ready { shard: shard.index });
+    shard.serve().await?;
+    let last = shard.snapshot();
+    let _ = reports.send(Report::Final(Box::new(last)));
+    Ok(())
+}
+
+impl Shard<'_> {
+    fn begin(&mut self) {
+        for index in 0..self.listeners.len() {
+            self.accept(index);
+        }
+        self.shared.ring.read_event(
+            Rc::clone(&self.wake),
+            Owner {
+                slot: WAKE,
+                generation: 0,
+            },
+        );
+    }
+
+    async fn serve(&mut self) -> Result<(), StartError> {
+        let executor = glommio::executor();
+        loop {
+            self.read_clock();
+            while let Some(completion) = self.shared.ring.next() {
+                self.dispatch(completion);
+            }
+            if let Some(key) = self.shared.dirty.pop_front() {
+                self.with(key, Connection::flush);
+                continue;
+            }
+            self.expire();
+            if !self.shared.dirty.is_empty() {
+                continue;
+            }
+            if self.command == Command::Stop
+                || (self.command == Command::Drain && self.connections.len() == 0)
+            {
+                return Ok(());
+            }
+            if executor.need_preempt() {
+                executor.yield_task_queue_now().await;
+            }
+            self.sleep().await?;
+        }
+    }
+
+    /// Submits what is queued and waits for something to come.
+    async fn sleep(&mut self) -> Result<(), StartError> {
+        let deadline = self.next_deadline();
+        let wait = match deadline {
+            None => WAIT,
+            Some(deadline) => {
+                Duration::from_nanos(deadline.saturating_sub(self.shared.now_ns).min(WAIT_MAX_NS))
+            }
+        };
+        let ring = &mut self.shared.ring;
+        if ring.wait(wait) || deadline.is_some() || !ring.arm() {
+            return Ok(());
+        }
+        let woken = crate::uring::read_eventfd(ring.eventfd()).await;
+        ring.disarm();
+        Ok(woken?)
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        let paused = self.paused.iter().map(|&(from, _)| from).min();
+        let timers = self.shared.timers.next_ns();
+        paused.into_iter().chain(timers).min()
+    }
+
+    fn read_clock(&mut self) {
+        let now = self.began.elapsed();
+        let second = now.as_secs() != self.shared.now_ns / 1_000_000_000;
+        self.shared.now_ns = now.as_nanos() as u64;
+        if second {
+            let now_secs = now_secs();
+            if now_secs != self.shared.clock.now_secs {
+                self.shared.clock = Clock::new(now_secs);
+            }
+        }
+    }
+
+    fn dispatch(&mut self, completion: Completion) {
+        let Completion { owner, event } = completion;
+        match owner.slot & KIND {
+            LISTENER => self.accepted((owner.slot & !KIND) as usize, event),
+            JOB => {
+                if let Some(finished) = self.shared.job_event(owner, event) {
+                    self.answer(finished);
+                }
+            }
+            WAKE => self.woken(event),
+            _ => self.with(owner, |connection, shared| connection.handle(event, shared)),
+        }
+    }
+
+    /// Runs a step of a connection. A panic in it ends that connection and nothing else.
+    fn with(&mut self, key: Owner, step: impl FnOnce(&mut Connection, &mut Shared)) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let shared = &mut self.shared;
+        if catch_unwind(AssertUnwindSafe(|| step(connection, shared))).is_err() {
+            tracing::error!("a connection panicked and was ended; this is a bug");
+            shared.counters.panics += 1;
+            connection.close(shared);
+        }
+        if connection.is_over()
+            && let Some(connection) = self.connections.remove(key)
+        {
+            self.shared.ring.close(connection.socket);
+        }
+    }
+
+    fn accept(&mut self, index: usize) {
+        let owner = Owner {
+            slot: LISTENER | index as u32,
+            generation: 0,
+        };
+        if let Some(listener) = &self.listeners[index] {
+            self.shared.ring.accept(listener.socket.as_fd(), owner);
+        }
+    }
+
+    fn accepted(&mut self, index: usize, event: Event) {
+        let Event::Accepted { socket, more } = event else {
+            return;
+        };
+        let draining = self.command != Command::Serve;
+        match socket {
+            Ok(socket) if draining => self.shared.ring.close(socket),
+            Ok(socket) => self.begin_connection(index, socket),
+            // The peer gave up, or a signal came: nothing is amiss.
+            Err(Errno::CONNABORTED | Errno::INTR | Errno::CANCELED) => {}
+            Err(errno) => {
+                tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
+                self.shared.files.evict_one();
+                if !more {
+                    self.paused
+                        .push((self.shared.now_ns + ACCEPT_PAUSE_NS, index));
+                    return;
+                }
+            }
+        }
+        if more {
+            return;
+        }
+        if draining {
+            // Nothing is in flight on it any more. Closed now, not with the shard: new peers are to be refused.
+            if let Some(listener) = self.listeners[index].take() {
+                self.shared.ring.close(listener.socket);
+            }
+        } else {
+            self.accept(index);
+        }
+    }
+
+    fn begin_connection(&mut self, index: usize, socket: OwnedFd) {
+        let tls = self.listeners[index]
+            .as_ref()
+            .is_some_and(|listener| listener.tls);
+        let transport = match (tls, &self.tls) {
+            (false, _) => Transport::Cleartext,
+            (true, Some(config)) => match Handshake::new(Arc::clone(config)) {
+                Ok(handshake) => Transport::Handshake(Box::new(handshake)),
+                Err(error) => return self.refuse(socket, &error),
+            },
+            // A TLS listener is never made without a configuration.
+            (true, None) => return self.shared.ring.close(socket),
+        };
+        self.shared.counters.accepted += 1;
+        let shared = &mut self.shared;
+        self.connections
+            .insert_with(|key| Box::new(Connection::new(key, socket, transport, shared)));
+    }
+
+    fn refuse(&mut self, socket: OwnedFd, error: &TlsError) {
+        tracing::error!(%error, "a TLS connection could not be begun");
+        self.shared.ring.close(socket);
+    }
+
+    /// Everybody who waited for a file is answered.
+    fn answer(&mut self, finished: Finished) {
+        let Finished {
+            path,
+            waiters,
+            outcome,
+        } = finished;
+        for waiter in waiters {
+            let (path, outcome) = (&path, &outcome);
+            self.with(waiter.connection, |connection, shared| {
+                let request = waiter.request.request();
+                let response = match outcome {
+                    Ok(found) => {
+                        shared.note(found);
+                        answer::found(found, path, &request, &shared.clock)
+                    }
+                    Err(status) => answer::error(*status, request.method, &shared.clock),
+                };
+                shared.counters.requests += 1;
+                connection.respond(waiter.stream, response, shared);
+            });
+        }
+    }
+
+    fn expire(&mut self) {
+        while let Some((timer, key)) = self.shared.timers.expired(self.shared.now_ns) {
+            self.with(key, |connection, shared| connection.expired(timer, shared));
+        }
+        while let Some(due) = self
+            .paused
+            .iter()
+            .position(|&(from, _)| from <= self.shared.now_ns)
+        {
+            let (_, index) = self.paused.swap_remove(due);
+            if self.command == Command::Serve {
+                self.accept(index);
+            }
+        }
+    }
+
+    /// An order has come.
+    fn woken(&mut self, _event: Event) {
+        self.shared.ring.read_event(
+            Rc::clone(&self.wake),
+            Owner {
+                slot: WAKE,
+                generation: 0,
+            },
+        );
+        if self.control.snapshot.swap(false, Ordering::AcqRel) {
+            let snapshot = self.snapshot();
+            let _ = self.reports.send(Report::Interval(Box::new(snapshot)));
+        }
+        let command = self.control.command();
+        if command > self.command {
+            self.command = command;
+            self.paused.clear();
+            // A listener is closed when its accept has come back.
+            for listener in self.listeners.iter().flatten() {
+                self.shared.ring.cancel(listener.socket.as_fd());
+            }
+            for key in self.connections.keys() {
+                self.with(key, Connection::drain);
+            }
+        }
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        let mut snapshot = self.shared.counters.snapshot(self.index);
+        snapshot.connections = self.connections.len() as u64;
+        snapshot.leased = self.shared.ring.arena().leased();
+        snapshot.in_flight = self.shared.ring.in_flight();
+        snapshot
+    }
+}
+
+fn now_secs() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,243 @@
+//! Opening files: one job per path, however many requests wait for it.
+//!
+//! 1. `openat2` beneath the root, through the ring, in one step: no path is ever checked and then opened.
+//! 2. What was opened is asked what it is. An unchanged file keeps what is remembered of it.
+//! 3. A small file's contents are read through the ring; a large file is mapped for the kernel to gather from.
+//! 4. Everybody who waits is answered, and the cache remembers.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rustix::fs::{FileType, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::answer::WaitingRequest;
+use super::driver::{JOB, Shared};
+use super::slab::Slab;
+use crate::files::{Found, Identity, OpenFile, SMALL_FILE_BYTES};
+use crate::h2::StreamId;
+use crate::http::{EntityTag, content_type};
+use crate::uring::{Event, Gather, Mapping, Owner};
+
+/// A request that waits for a file.
+pub(super) struct Waiter {
+    pub(super) connection: Owner,
+    pub(super) stream: StreamId,
+    pub(super) request: WaitingRequest,
+}
+
+/// A path being opened.
+pub(super) struct Job {
+    path: Box<[u8]>,
+    waiters: Vec<Waiter>,
+    /// Opened, and its contents being read.
+    opened: Option<(Rc<OwnedFd>, Identity)>,
+}
+
+/// The jobs of one shard.
+#[derive(Default)]
+pub(super) struct Jobs {
+    jobs: Slab<Job>,
+    by_path: HashMap<Box<[u8]>, Owner>,
+}
+
+/// A job that came to its end.
+pub(super) struct Finished {
+    pub(super) path: Box<[u8]>,
+    pub(super) waiters: Vec<Waiter>,
+    /// What the path led to, or the status that says why it led nowhere.
+    pub(super) outcome: Result<Found, u16>,
+}
+
+impl Shared {
+    /// Has `path` opened; `waiter` is answered when it is.
+    pub(super) fn open(&mut self, path: &[u8], waiter: Waiter) {
+        if let Some(job) = self.jobs.by_path.get(path).copied()
+            && let Some(job) = self.jobs.jobs.get_mut(job)
+        {
+            job.waiters.push(waiter);
+            return;
+        }
+        let key = self.jobs.jobs.insert_with(|_| Job {
+            path: path.into(),
+            waiters: vec![waiter],
+            opened: None,
+        });
+        self.jobs.by_path.insert(path.into(), key);
+        // A resolved path has no NUL: were there one, the root itself would be opened, which is no file.
+        let path = CString::new(path).unwrap_or_default();
+        self.ring
+            .open_beneath(Rc::clone(&self.root), path, job_owner(key));
+    }
+
+    /// A completion of a job; when it was its last, what came of it.
+    pub(super) fn job_event(&mut self, owner: Owner, event: Event) -> Option<Finished> {
+        let key = Owner {
+            slot: owner.slot & !JOB,
+            ..owner
+        };
+        let step = match event {
+            Event::Opened {
+                file: Ok(descriptor),
+            } => self.opened(key, descriptor),
+            Event::Opened { file: Err(errno) } => Some(Err(self.refused(errno))),
+            Event::Read { gather, result } => Some(self.contents_read(key, gather, result)),
+            _ => None,
+        };
+        let outcome = step?;
+        let job = self.jobs.jobs.remove(key)?;
+        self.jobs.by_path.remove(&job.path);
+        match &outcome {
+            Ok(found) => self.files.insert(&job.path, found.clone(), self.now_ns),
+            Err(_) => self.files.remove(&job.path),
+        }
+        Some(Finished {
+            path: job.path,
+            waiters: job.waiters,
+            outcome,
+        })
+    }
+
+    fn opened(&mut self, key: Owner, descriptor: OwnedFd) -> Option<Result<Found, u16>> {
+        let job = self.jobs.jobs.get_mut(key)?;
+        let Ok(stat) = rustix::fs::fstat(descriptor.as_fd()) else {
+            return Some(Err(500));
+        };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Directory => return Some(Ok(Found::Directory)),
+            // Devices, sockets and pipes are no files to be served.
+            _ => return Some(Err(404)),
+        }
+        let identity = identity(&stat);
+        if let Some(previous) = self.files.previous(&job.path)
+            && previous.identity == identity
+        {
+            return Some(Ok(Found::File(Rc::clone(previous))));
+        }
+        // Opened non-blocking, so that a pipe could not hold the ring's worker up; a regular file is read without.
+        let _ = rustix::fs::fcntl_setfl(descriptor.as_fd(), OFlags::empty());
+        let descriptor = Rc::new(descriptor);
+        if identity.len > SMALL_FILE_BYTES {
+            // A file system that cannot map has its files read into place.
+            let mapping = Mapping::new(descriptor.as_fd(), identity.len)
+                .ok()
+                .map(Rc::new);
+            return Some(Ok(open_file(
+                &job.path, descriptor, identity, mapping, None,
+            )));
+        }
+        if identity.len == 0 {
+            return Some(Ok(open_file(
+                &job.path,
+                descriptor,
+                identity,
+                None,
+                Some(Bytes::new()),
+            )));
+        }
+        let Some(lease) = self.ring.arena().lease(SMALL_FILE_BYTES as usize) else {
+            return Some(Err(503));
+        };
+        let mut gather = Gather::new();
+        gather.set_buffer(lease);
+        job.opened = Some((Rc::clone(&descriptor), identity));
+        // One byte more than there should be shows a file that grew.
+        let len = (identity.len as usize + 1).min(SMALL_FILE_BYTES as usize);
+        self.ring
+            .read(descriptor, gather, &[0..len], 0, job_owner(key));
+        None
+    }
+
+    fn contents_read(
+        &mut self,
+        key: Owner,
+        gather: Box<Gather>,
+        result: Result<usize, Errno>,
+    ) -> Result<Found, u16> {
+        let opened = self
+            .jobs
+            .jobs
+            .get_mut(key)
+            .and_then(|job| Some((job.path.clone(), job.opened.take()?)));
+        let (Some((path, (descriptor, mut identity))), Ok(len), Some(buffer)) =
+            (opened, result, gather.buffer())
+        else {
+            return Err(500);
+        };
+        // It changed between the two looks: what was read is one version of it, said to be that long.
+        identity.len = len as u64;
+        let contents = Bytes::copy_from_slice(&buffer[..len]);
+        Ok(open_file(&path, descriptor, identity, None, Some(contents)))
+    }
+
+    /// The status for a path that could not be opened.
+    fn refused(&mut self, errno: Errno) -> u16 {
+        match errno {
+            // EXDEV: it leads out of the root. ELOOP: a magic link, or links without end.
+            Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::LOOP
+            | Errno::XDEV
+            | Errno::NAMETOOLONG
+            | Errno::NXIO => 404,
+            Errno::ACCESS | Errno::PERM => 403,
+            Errno::MFILE | Errno::NFILE => {
+                // Open files that nobody is reading make room for the next attempt.
+                self.files.evict_one();
+                503
+            }
+            Errno::NOMEM | Errno::AGAIN => 503,
+            _ => 500,
+        }
+    }
+}
+
+fn open_file(
+    path: &[u8],
+    descriptor: Rc<OwnedFd>,
+    identity: Identity,
+    mapping: Option<Rc<Mapping>>,
+    contents: Option<Bytes>,
+) -> Found {
+    Found::File(Rc::new(OpenFile {
+        descriptor,
+        mapping,
+        identity,
+        etag: EntityTag::new(
+            identity.inode,
+            identity.len,
+            identity.modified_s,
+            identity.modified_ns,
+        ),
+        content_type: content_type(path),
+        contents,
+        head: OnceCell::new(),
+    }))
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields' types differ between architectures"
+)]
+fn identity(stat: &Stat) -> Identity {
+    Identity {
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+        len: u64::try_from(stat.st_size).unwrap_or(0),
+        modified_s: stat.st_mtime as i64,
+        modified_ns: stat.st_mtime_nsec as u32,
+        changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+    }
+}
+
+fn job_owner(key: Owner) -> Owner {
+    Owner {
+        slot: key.slot | JOB,
+        ..key
+    }
+}

@@ -1,0 +1,280 @@
+//! What a connection sends: a slot is leased, filled by the core, prepared, sent, and given back.
+//!
+//! One slot at a time, one send in flight. A send is never left waiting in the kernel: a full socket answers at once
+//! (`MSG_DONTWAIT`), the rest waits for writability, and what it refers to is looked at again before it goes out.
+
+use bytes::Bytes;
+use rustix::io::Errno;
+
+use super::connection::{Connection, Phase, Transport};
+use super::driver::Shared;
+use super::prepare;
+use super::timers::Timer;
+use super::wire::Cursor;
+use crate::files::FileRef;
+use crate::slot::{Layout, Plan, Slot};
+use crate::uring::{Gather, Lease};
+
+/// Wire bytes of the first slots of a connection, and of one whose socket was full.
+pub(super) const MIN_BURST: usize = 64 << 10;
+/// Wire bytes of a slot on a connection that takes them whole.
+pub(super) const MAX_BURST: usize = 1 << 20;
+/// Buffer of a gathered slot: frame headers, field blocks and small bodies only.
+const GATHERED_SLOT: usize = 64 << 10;
+/// From this many wire bytes on, a send is submitted at once, so that the slot is still in the cache.
+const SUBMIT_AT_ONCE: usize = 32 << 10;
+
+/// A filled slot on its way out.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// Absent while the ring owns it.
+    pub(super) gather: Option<Box<Gather>>,
+    pub(super) plan: Box<Plan<FileRef>>,
+    pub(super) layout: Layout,
+    pub(super) cursor: Cursor,
+    /// Holes that are ready, and bytes of the next one that are.
+    pub(super) ready: (usize, usize),
+    /// Bytes of the slot that the first send took; it tells how fast the peer drains.
+    accepted: usize,
+    /// When the socket was found full.
+    pub(super) stalled_ns: Option<u64>,
+}
+
+/// Reusable parts of [`Outgoing`].
+#[derive(Debug, Default)]
+pub(super) struct Pool(Vec<(Box<Gather>, Box<Plan<FileRef>>)>);
+
+/// Pairs kept for reuse; more are freed.
+const POOLED: usize = 64;
+
+impl Pool {
+    fn take(&mut self) -> (Box<Gather>, Box<Plan<FileRef>>) {
+        self.0
+            .pop()
+            .unwrap_or_else(|| (Gather::new(), Box::default()))
+    }
+
+    fn put(&mut self, mut gather: Box<Gather>, mut plan: Box<Plan<FileRef>>) {
+        gather.clear();
+        plan.clear();
+        if self.0.len() < POOLED {
+            self.0.push((gather, plan));
+        }
+    }
+}
+
+impl Connection {
+    /// Sends what there is to send, if the last send is done.
+    pub(super) fn flush(&mut self, shared: &mut Shared) {
+        self.dirty = false;
+        if self.phase != Phase::Open || self.outgoing.is_some() {
+            return;
+        }
+        if let Transport::Session(session) = &mut self.transport {
+            session.take_control(&mut self.raw);
+        }
+        let prefix = Bytes::from(std::mem::take(&mut self.raw));
+        let layout = match &self.transport {
+            Transport::Handshake(_) => None,
+            _ if self.abandoned || !self.h2.wants_transmit() => None,
+            Transport::Session(session) => Some(Layout::Sealed(session.layout())),
+            Transport::Cleartext if self.unmapped => Some(Layout::Placed),
+            Transport::Cleartext => Some(Layout::Gathered),
+        };
+        let (mut gather, mut plan) = shared.pool.take();
+        if let Some(layout) = layout {
+            let (slot_bytes, burst) = match layout {
+                Layout::Gathered => (GATHERED_SLOT, self.burst),
+                Layout::Placed | Layout::Sealed(_) => (self.burst, usize::MAX),
+            };
+            match lease(shared, slot_bytes) {
+                Some(mut lease) => {
+                    let mut slot = Slot::new(&mut lease, &mut plan, layout, burst);
+                    self.h2.poll_transmit(shared.now_ns, &mut slot);
+                    slot.finish();
+                    if plan.wire_len > 0 {
+                        gather.set_buffer(lease);
+                    }
+                }
+                // Whoever gives a slot back wakes the one that has waited longest.
+                None => shared.starved.push_back(self.key),
+            }
+        }
+        if prefix.is_empty() && plan.wire_len == 0 {
+            shared.pool.put(gather, plan);
+            self.settle(shared);
+            return;
+        }
+        let layout = layout.unwrap_or(Layout::Placed);
+        let cursor = Cursor::new(prefix, &plan, layout == Layout::Gathered);
+        self.outgoing = Some(Outgoing {
+            gather: Some(gather),
+            plan,
+            layout,
+            cursor,
+            ready: (0, 0),
+            accepted: 0,
+            stalled_ns: None,
+        });
+        self.prepare(shared);
+    }
+
+    /// Goes on with the slot until it is sent or waits for the kernel.
+    pub(super) fn prepare(&mut self, shared: &mut Shared) {
+        if self.phase == Phase::Closing {
+            return self.drop_outgoing(shared);
+        }
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        match prepare::prepare(
+            outgoing,
+            &mut self.h2,
+            &mut self.transport,
+            &mut shared.ring,
+            self.key,
+        ) {
+            prepare::Step::Ready => self.send(shared),
+            prepare::Step::Waiting => self.operations += 1,
+            prepare::Step::Broken => self.close(shared),
+        }
+    }
+
+    fn send(&mut self, shared: &mut Shared) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        let Some(mut gather) = outgoing.gather.take() else {
+            return;
+        };
+        outgoing.cursor.gather(&outgoing.plan, &mut gather);
+        let large = gather.remaining() >= SUBMIT_AT_ONCE;
+        self.send_gather(shared, gather);
+        if large {
+            shared.ring.submit();
+        }
+    }
+
+    /// The send came back.
+    pub(super) fn sent(
+        &mut self,
+        shared: &mut Shared,
+        gather: Box<Gather>,
+        result: Result<usize, Errno>,
+    ) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        outgoing.gather = Some(gather);
+        if self.phase == Phase::Closing {
+            return self.drop_outgoing(shared);
+        }
+        let n = match result {
+            Ok(n) => n,
+            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => 0,
+            // EFAULT: a file shrank under the send, in the middle of a frame, so the wire is out of step. All else:
+            // the peer is gone.
+            Err(_) => return self.close(shared),
+        };
+        shared.counters.bytes += n as u64;
+        outgoing.cursor.advance(n, &outgoing.plan);
+        if outgoing.stalled_ns.is_none() {
+            outgoing.accepted = n;
+        }
+        if !outgoing.cursor.is_done(&outgoing.plan) {
+            return self.stall(shared);
+        }
+        let wire_len = outgoing.plan.wire_len;
+        if outgoing.stalled_ns.is_some() {
+            self.burst = outgoing
+                .accepted
+                .next_power_of_two()
+                .clamp(MIN_BURST, MAX_BURST);
+        } else if wire_len >= self.burst / 2 {
+            self.burst = (self.burst * 2).min(MAX_BURST);
+        }
+        for i in 0..outgoing.plan.ended.len() {
+            let started_ns = outgoing.plan.ended[i];
+            shared
+                .counters
+                .latency(shared.now_ns.saturating_sub(started_ns));
+        }
+        self.drop_outgoing(shared);
+        if self.wants_flush() {
+            self.mark(shared)
+        } else {
+            self.settle(shared)
+        }
+    }
+
+    /// The socket is full: waits until it can take more.
+    fn stall(&mut self, shared: &mut Shared) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        prepare::secure_begun_frame(outgoing);
+        if outgoing.stalled_ns.is_none() {
+            outgoing.stalled_ns = Some(shared.now_ns);
+            shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
+        }
+        self.poll_writable(shared);
+    }
+
+    /// The socket takes more.
+    pub(super) fn writable(&mut self, shared: &mut Shared) {
+        if self.phase == Phase::Closing {
+            return self.drop_outgoing(shared);
+        }
+        // What is left is looked at again: its files may have shrunk meanwhile.
+        self.prepare(shared);
+    }
+
+    /// A peer that has not taken anything for a while gives its slot back and waits with a copy of the rest.
+    pub(super) fn release_slot(&mut self, shared: &mut Shared) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        let (Some(_), Some(gather)) = (outgoing.stalled_ns, &mut outgoing.gather) else {
+            return;
+        };
+        if let Some(lease) = gather.take_buffer() {
+            let needed = outgoing.cursor.needed(&outgoing.plan);
+            gather.set_buffer(lease.into_heap(needed));
+            wake_starved(shared);
+        }
+    }
+
+    /// Gives everything back.
+    pub(super) fn drop_outgoing(&mut self, shared: &mut Shared) {
+        let Some(outgoing) = self.outgoing.take() else {
+            return;
+        };
+        match outgoing.gather {
+            Some(gather) => shared.pool.put(gather, outgoing.plan),
+            // The ring still has the gather: it comes back to a connection that wants it no more.
+            None => {}
+        }
+        wake_starved(shared);
+    }
+}
+
+/// Leases a slot of `bytes`, or a smaller one when there is none.
+fn lease(shared: &mut Shared, bytes: usize) -> Option<Lease> {
+    let arena = shared.ring.arena();
+    let mut bytes = bytes;
+    loop {
+        if let Some(lease) = arena.lease(bytes) {
+            return Some(lease);
+        }
+        if bytes <= 16 << 10 {
+            return None;
+        }
+        bytes /= 4;
+    }
+}
+
+fn wake_starved(shared: &mut Shared) {
+    if let Some(key) = shared.starved.pop_front() {
+        shared.dirty.push_back(key);
+    }
+}

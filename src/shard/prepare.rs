@@ -1,0 +1,321 @@
+//! Makes a filled slot ready to be sent: its holes are filled or made safe to gather, its records sealed.
+//!
+//! - Gathered: pages that are not resident are brought in through the ring first, so that the send never waits for a
+//!   disk; then, right before the send, each file is asked for its size.
+//! - Placed and sealed: what is resident is read into the holes at once, the rest through the ring; then sealed.
+//!
+//! A file that cannot supply its bytes any more ends its stream and nothing else: the frames that announce the
+//! missing bytes are emptied or turned into frames that a peer ignores, and the core resets the stream.
+
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use rustix::io::Errno;
+
+use super::connection::Transport;
+use super::output::Outgoing;
+use crate::files::FileRef;
+use crate::h2;
+use crate::slot::{Hole, Layout, Plan};
+use crate::uring::{self, Mapping, Owner, Ring};
+
+/// A frame type that no specification uses: a peer must ignore it (RFC 9113, section 5.5).
+const IGNORED_FRAME_TYPE: u8 = 0xf0;
+/// Bytes of an HTTP/2 frame header (RFC 9113, section 4.1).
+const FRAME_HEADER_LEN: usize = 9;
+
+/// What comes of preparing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The slot can be sent.
+    Ready,
+    /// An operation of the ring was begun; its completion goes on.
+    Waiting,
+    /// The connection cannot go on.
+    Broken,
+}
+
+/// Goes on until the slot can be sent or waits for the ring.
+pub(super) fn prepare(
+    outgoing: &mut Outgoing,
+    h2: &mut h2::Connection<FileRef>,
+    transport: &mut Transport,
+    ring: &mut Ring,
+    owner: Owner,
+) -> Step {
+    match outgoing.layout {
+        Layout::Gathered => match bring_in(outgoing, ring, owner) {
+            Step::Ready => check_sizes(outgoing, h2),
+            step => step,
+        },
+        Layout::Placed => read_holes(outgoing, ring, owner),
+        Layout::Sealed(_) => match read_holes(outgoing, ring, owner) {
+            Step::Ready => seal(outgoing, transport),
+            step => step,
+        },
+    }
+}
+
+/// The read into the holes came back.
+pub(super) fn read_done(
+    outgoing: &mut Outgoing,
+    h2: &mut h2::Connection<FileRef>,
+    result: Result<usize, Errno>,
+) {
+    match result {
+        Ok(n) if n > 0 => filled(outgoing, n),
+        Err(Errno::INTR | Errno::AGAIN) => {}
+        // The end of the file, or an error of its medium.
+        Ok(_) | Err(_) => {
+            let hole = outgoing.ready.0;
+            fail(outgoing, h2, hole);
+        }
+    }
+}
+
+/// The pages of the hole at hand were brought in, or could not be.
+pub(super) fn populated(outgoing: &mut Outgoing, result: Result<(), Errno>) {
+    // Whatever went wrong is found again, and told apart, when the size is asked or the send fails. Going on is right
+    // in either case: populating the same pages for ever would not be.
+    let _ = result;
+    outgoing.ready.0 = run_end(&outgoing.plan.holes, outgoing.ready.0);
+}
+
+/// A send was cut within a frame: reads the rest of that frame now, while the file is known to have it. What the
+/// frame header has promised can then be kept whatever becomes of the file.
+pub(super) fn secure_begun_frame(outgoing: &mut Outgoing) {
+    let Some(begun) = outgoing.cursor.begun(&outgoing.plan) else {
+        return;
+    };
+    let hole = &outgoing.plan.holes[begun.hole];
+    let start = outgoing.plan.used.end;
+    let payload_at = start + begun.header.len();
+    let payload = payload_at..payload_at + hole.len - begun.within;
+    let Some(buffer) = outgoing
+        .gather
+        .as_mut()
+        .and_then(|gather| gather.buffer_mut())
+    else {
+        return;
+    };
+    if payload.end > buffer.len() {
+        return;
+    }
+    buffer.copy_within(begun.header, start);
+    let descriptor = hole.file.0.descriptor.as_fd();
+    let offset = hole.offset + begun.within as u64;
+    if uring::read_now(descriptor, buffer, std::slice::from_ref(&payload), offset)
+        == Ok(payload.len())
+    {
+        outgoing.cursor.carry(start..payload.end, hole.at);
+    }
+}
+
+/// Gathered: has pages that are not resident brought in.
+fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
+    outgoing.ready.0 = outgoing.ready.0.max(outgoing.cursor.untouched());
+    while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
+        let end = run_end(&outgoing.plan.holes, outgoing.ready.0);
+        let range = hole.offset..run_limit(&outgoing.plan.holes, end);
+        if let Some(mapping) = &hole.file.0.mapping
+            && !resident(mapping, &hole.file, &range)
+        {
+            ring.populate(Rc::clone(mapping), range, owner);
+            return Step::Waiting;
+        }
+        outgoing.ready.0 = end;
+    }
+    Step::Ready
+}
+
+fn resident(mapping: &Mapping, file: &FileRef, range: &Range<u64>) -> bool {
+    if mapping.knows_residency() {
+        mapping.resident(range.clone())
+    } else {
+        uring::resident_now(file.0.descriptor.as_fd(), range.clone())
+    }
+}
+
+/// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
+/// A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out of step.
+fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Step {
+    let begun = outgoing
+        .cursor
+        .begun(&outgoing.plan)
+        .map(|begun| begun.hole);
+    let mut index = outgoing.cursor.untouched();
+    while index < outgoing.plan.holes.len() {
+        let hole = &outgoing.plan.holes[index];
+        let end = run_end(&outgoing.plan.holes, index);
+        let len = rustix::fs::fstat(hole.file.0.descriptor.as_fd())
+            .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+        if run_limit(&outgoing.plan.holes, end) > len {
+            // The first hole of the run that is not all there.
+            let whole = |hole: &Hole<FileRef>| hole.offset + hole.len as u64 <= len;
+            let lost = (index..end)
+                .find(|&i| !whole(&outgoing.plan.holes[i]))
+                .unwrap_or(index);
+            if begun == Some(lost) {
+                return Step::Broken;
+            }
+            fail(outgoing, h2, lost);
+        }
+        index = end;
+    }
+    Step::Ready
+}
+
+/// Placed and sealed: reads what is resident at once, and the rest through the ring.
+fn read_holes(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
+    while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
+        let file = Rc::clone(&hole.file.0);
+        let offset = hole.offset + outgoing.ready.1 as u64;
+        let (segments, count) = segments(&outgoing.plan, outgoing.ready);
+        let segments = &segments[..count];
+        let Some(buffer) = outgoing
+            .gather
+            .as_mut()
+            .and_then(|gather| gather.buffer_mut())
+        else {
+            return Step::Broken;
+        };
+        match uring::read_now(file.descriptor.as_fd(), buffer, segments, offset) {
+            Ok(n) if n > 0 => filled(outgoing, n),
+            // Not resident, the end of the file, or a file system that cannot tell: the ring finds out.
+            Ok(_) | Err(_) => {
+                let Some(gather) = outgoing.gather.take() else {
+                    return Step::Broken;
+                };
+                ring.read(Rc::clone(&file.descriptor), gather, segments, offset, owner);
+                return Step::Waiting;
+            }
+        }
+    }
+    Step::Ready
+}
+
+fn seal(outgoing: &mut Outgoing, transport: &mut Transport) -> Step {
+    let Transport::Session(session) = transport else {
+        return Step::Broken;
+    };
+    if outgoing.plan.records.is_empty() {
+        return Step::Ready;
+    }
+    let Some(buffer) = outgoing
+        .gather
+        .as_mut()
+        .and_then(|gather| gather.buffer_mut())
+    else {
+        return Step::Broken;
+    };
+    let sealed = session.seal(buffer, &outgoing.plan.records);
+    // Sealed once: what is left after a short send is sent as it is.
+    outgoing.plan.records.clear();
+    if sealed.is_ok() {
+        Step::Ready
+    } else {
+        Step::Broken
+    }
+}
+
+/// Segments of one read: a slot has at most 64 full records or frames, and a few that are not.
+const MAX_SEGMENTS: usize = 96;
+
+/// The buffer ranges from the hole at `ready` on that continue one file without a gap.
+fn segments(plan: &Plan<FileRef>, ready: (usize, usize)) -> ([Range<usize>; MAX_SEGMENTS], usize) {
+    let mut segments = [const { 0..0 }; MAX_SEGMENTS];
+    let end = run_end(&plan.holes, ready.0).min(ready.0 + MAX_SEGMENTS);
+    for (segment, hole) in segments.iter_mut().zip(&plan.holes[ready.0..end]) {
+        *segment = hole.at..hole.at + hole.len;
+    }
+    segments[0].start += ready.1;
+    (segments, end - ready.0)
+}
+
+/// `n` more bytes are in the holes.
+fn filled(outgoing: &mut Outgoing, mut n: usize) {
+    while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
+        let left = hole.len - outgoing.ready.1;
+        if n < left {
+            outgoing.ready.1 += n;
+            return;
+        }
+        n -= left;
+        outgoing.ready = (outgoing.ready.0 + 1, 0);
+        if n == 0 {
+            return;
+        }
+    }
+}
+
+/// Index after the last hole that continues the same file without a gap.
+fn run_end(holes: &[Hole<FileRef>], from: usize) -> usize {
+    let mut end = from + 1;
+    while end < holes.len() {
+        let (last, next) = (&holes[end - 1], &holes[end]);
+        if !next.file.same(&last.file) || next.offset != last.offset + last.len as u64 {
+            break;
+        }
+        end += 1;
+    }
+    end.min(holes.len())
+}
+
+/// File offset at which the run that ends before `end` ends.
+fn run_limit(holes: &[Hole<FileRef>], end: usize) -> u64 {
+    holes[..end]
+        .last()
+        .map_or(0, |hole| hole.offset + hole.len as u64)
+}
+
+/// The file of the hole at `from` cannot supply it: every frame of that stream from there on carries no body, and the
+/// stream is reset.
+fn fail(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>, from: usize) {
+    let Some(buffer) = outgoing
+        .gather
+        .as_mut()
+        .and_then(|gather| gather.buffer_mut())
+    else {
+        return;
+    };
+    let stream = outgoing.plan.holes[from].stream;
+    let mut unsent = 0;
+    for hole in outgoing.plan.holes[from..]
+        .iter_mut()
+        .filter(|hole| hole.stream == stream)
+    {
+        let header = &mut buffer[hole.frame_at..hole.frame_at + FRAME_HEADER_LEN];
+        if outgoing.layout == Layout::Gathered {
+            // An empty DATA frame without END_STREAM.
+            unsent += hole.len;
+            hole.len = 0;
+            header[..3].fill(0);
+            header[4] = 0;
+        } else {
+            if header[3] != IGNORED_FRAME_TYPE {
+                unsent += usize::from(header[0]) << 16
+                    | usize::from(header[1]) << 8
+                    | usize::from(header[2]);
+                header[3] = IGNORED_FRAME_TYPE;
+                header[4] = 0;
+            }
+            buffer[hole.at..hole.at + hole.len].fill(0);
+        }
+    }
+    h2.body_failed(stream, unsent);
+    if outgoing.layout != Layout::Gathered {
+        skip_failed(outgoing, stream);
+    }
+}
+
+/// Placed and sealed: the holes of a failed stream are not read; their frames are ignored by the peer.
+fn skip_failed(outgoing: &mut Outgoing, stream: u32) {
+    let first = outgoing.ready.0;
+    let mut index = 0;
+    outgoing.plan.holes.retain(|hole| {
+        index += 1;
+        index <= first || hole.stream != stream
+    });
+    outgoing.ready.1 = 0;
+}

@@ -1,0 +1,106 @@
+//! Deadlines of connections: kept by kind, since all of one kind are equally long and so expire in order.
+
+use std::collections::VecDeque;
+
+use crate::uring::Owner;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// A stalled peer holds an arena slot: it is taken back, others want it.
+    Stalled,
+    /// A peer that was told that the connection is over has not closed its side.
+    Lingering,
+    /// A new peer has not finished its TLS handshake.
+    Handshake,
+    /// The core may have something to do: it is asked now and then, as its deadlines move with every frame.
+    Core,
+}
+
+const TIMERS: [Timer; 4] = [
+    Timer::Stalled,
+    Timer::Lingering,
+    Timer::Handshake,
+    Timer::Core,
+];
+
+impl Timer {
+    const fn after_ns(self) -> u64 {
+        match self {
+            // Many times what a peer that reads needs to make room.
+            Self::Stalled => 100_000_000,
+            Self::Lingering => 2_000_000_000,
+            Self::Handshake => 10_000_000_000,
+            Self::Core => 2_000_000_000,
+        }
+    }
+}
+
+/// The deadlines of one shard.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    queues: [VecDeque<(u64, Owner)>; TIMERS.len()],
+}
+
+impl Timers {
+    /// Starts a timer. There is no stopping it: who is told asks whether it still matters.
+    pub(super) fn start(&mut self, timer: Timer, owner: Owner, now_ns: u64) {
+        self.queues[timer as usize].push_back((now_ns + timer.after_ns(), owner));
+    }
+
+    /// The next timer that has expired.
+    pub(super) fn expired(&mut self, now_ns: u64) -> Option<(Timer, Owner)> {
+        TIMERS.into_iter().find_map(|timer| {
+            let queue = &mut self.queues[timer as usize];
+            let due = queue
+                .front()
+                .is_some_and(|&(deadline, _)| deadline <= now_ns);
+            if due {
+                queue.pop_front().map(|(_, owner)| (timer, owner))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The next deadline.
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        self.queues
+            .iter()
+            .filter_map(|queue| queue.front().map(|&(deadline, _)| deadline))
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_expire_in_order_and_once() {
+        let owner = |slot| Owner {
+            slot,
+            generation: 0,
+        };
+        let mut timers = Timers::default();
+        timers.start(Timer::Lingering, owner(1), 0);
+        timers.start(Timer::Stalled, owner(2), 0);
+        timers.start(Timer::Stalled, owner(3), 5);
+        assert_eq!(timers.next_ns(), Some(100_000_000));
+        assert_eq!(timers.expired(99_999_999), None);
+        assert_eq!(
+            timers.expired(100_000_005),
+            Some((Timer::Stalled, owner(2)))
+        );
+        assert_eq!(
+            timers.expired(100_000_005),
+            Some((Timer::Stalled, owner(3)))
+        );
+        assert_eq!(timers.expired(100_000_005), None);
+        assert_eq!(
+            timers.expired(2_000_000_000),
+            Some((Timer::Lingering, owner(1)))
+        );
+        assert_eq!(timers.next_ns(), None);
+    }
+}

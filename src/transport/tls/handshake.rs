@@ -1,0 +1,184 @@
+//! The handshake: rustls's, fed one record at a time, so that not a byte behind it is lost.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, InsufficientSizeError};
+
+use super::keys::content;
+use super::limits::{HEADER_LEN, MAX_EXPANSION_TLS12, MAX_HANDSHAKE_BYTES};
+use super::{Session, TlsError};
+use crate::slot::MAX_RECORD_PLAINTEXT;
+
+/// What became of the bytes given to a handshake.
+#[derive(Debug)]
+pub enum Progress {
+    /// The handshake goes on.
+    More,
+    /// The handshake is over.
+    Done {
+        /// What carries the data from here on.
+        session: Box<Session>,
+        /// Bytes behind the client's Finished, as received: to be given to [`Session::handle_bytes`] before
+        /// anything else. Often empty.
+        rest: Vec<u8>,
+    },
+}
+
+/// A connection until its traffic keys are known.
+pub struct Handshake {
+    /// `None` when the handshake is over, well or badly.
+    connection: Option<Box<UnbufferedServerConnection>>,
+    /// What rustls still needs to see, or to see again, and what lies behind it.
+    incoming: Vec<u8>,
+    /// Bytes at the front of `incoming` that rustls has been shown: whole records.
+    shown: usize,
+    /// Bytes shown so far.
+    total: usize,
+}
+
+/// What to do after one step of rustls.
+enum Step {
+    Again,
+    NextRecord,
+    Done,
+    Failed(TlsError),
+}
+
+impl Handshake {
+    /// Begins a handshake; `config` is from [`server_config`](super::server_config).
+    ///
+    /// # Errors
+    /// [`TlsError::Handshake`] when rustls finds the configuration wanting.
+    pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
+        let connection = UnbufferedServerConnection::new(config).map_err(TlsError::Handshake)?;
+        Ok(Self {
+            connection: Some(Box::new(connection)),
+            incoming: Vec::new(),
+            shown: 0,
+            total: 0,
+        })
+    }
+
+    /// Takes what the peer sent, in any chunking, and appends to `out` what must be sent back. `out` counts
+    /// whatever the result: with [`Progress::Done`] it may hold the last flight, with an error the alert to send
+    /// before closing.
+    ///
+    /// # Errors
+    /// [`TlsError::Handshake`], [`TlsError::HandshakeTooLong`], [`TlsError::ClosedInHandshake`],
+    /// [`TlsError::DataInHandshake`]; [`TlsError::Ended`] when called after the end.
+    pub fn handle_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Progress, TlsError> {
+        let mut connection = self.connection.take().ok_or(TlsError::Ended)?;
+        self.incoming.extend_from_slice(input);
+        loop {
+            match self.step(&mut connection, out) {
+                Step::Again => {}
+                Step::NextRecord if self.show_next_record()? => {}
+                Step::NextRecord => {
+                    if self.incoming.is_empty() {
+                        self.incoming = Vec::new();
+                    }
+                    self.connection = Some(connection);
+                    return Ok(Progress::More);
+                }
+                Step::Done => {
+                    if self.shown != 0 {
+                        return Err(TlsError::DataInHandshake);
+                    }
+                    let alpn = connection.alpn_protocol().map(Box::from);
+                    let (secrets, kernel) = connection
+                        .dangerous_into_kernel_connection()
+                        .map_err(TlsError::Handshake)?;
+                    let session = Box::new(Session::new(secrets, kernel, alpn)?);
+                    let rest = std::mem::take(&mut self.incoming);
+                    return Ok(Progress::Done { session, rest });
+                }
+                Step::Failed(error) => {
+                    // Only the alert is left to be said, and it is said before more is read.
+                    while connection.wants_write() {
+                        if !matches!(self.step(&mut connection, out), Step::Again) {
+                            break;
+                        }
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, connection: &mut UnbufferedServerConnection, out: &mut Vec<u8>) -> Step {
+        let status = connection.process_tls_records(&mut self.incoming[..self.shown]);
+        let discard = status.discard;
+        let step = match status.state {
+            Ok(ConnectionState::EncodeTlsData(data)) => {
+                encode(data, out);
+                Step::Again
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                Step::Again
+            }
+            Ok(ConnectionState::BlockedHandshake) => Step::NextRecord,
+            Ok(ConnectionState::WriteTraffic(_)) => Step::Done,
+            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => {
+                Step::Failed(TlsError::ClosedInHandshake)
+            }
+            Ok(_) => Step::Failed(TlsError::DataInHandshake),
+            Err(error) => Step::Failed(TlsError::Handshake(error)),
+        };
+        self.incoming.drain(..discard);
+        self.shown -= discard;
+        step
+    }
+
+    /// Lets rustls see one record more; `false` when there is no whole one.
+    fn show_next_record(&mut self) -> Result<bool, TlsError> {
+        let hidden = &self.incoming[self.shown..];
+        let Some(&[kind, major, _, high, low]) = hidden.first_chunk::<HEADER_LEN>() else {
+            return Ok(false);
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let is_record = (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(&kind)
+            && major == 3
+            && length < MAX_RECORD_PLAINTEXT + MAX_EXPANSION_TLS12;
+        let len = if is_record {
+            HEADER_LEN + length
+        } else {
+            // rustls knows the alert for it.
+            hidden.len()
+        };
+        if hidden.len() < len {
+            return Ok(false);
+        }
+        self.shown += len;
+        self.total += len;
+        if self.total > MAX_HANDSHAKE_BYTES {
+            return Err(TlsError::HandshakeTooLong);
+        }
+        Ok(true)
+    }
+}
+
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("over", &self.connection.is_none())
+            .field("incoming", &self.incoming.len())
+            .field("total", &self.total)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Appends what rustls has to say: it tells the size when offered no room.
+fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) {
+    let start = out.len();
+    if let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) =
+        data.encode(&mut [])
+    {
+        out.resize(start + required_size, 0);
+        let written = data.encode(&mut out[start..]).unwrap_or(0);
+        out.truncate(start + written);
+    }
+}

@@ -1,0 +1,371 @@
+//! Operations in flight: who is told of each, and what the kernel may still touch for it.
+//!
+//! `user_data` is an index into the table and the generation of the entry there, so a completion can never be taken
+//! for that of a later operation. An entry is freed by the last completion of its operation and not before.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+
+use io_uring::cqueue;
+use rustix::io::Errno;
+
+use super::buf_ring::{BufRing, RecvBuffer};
+use super::gather::Gather;
+use super::mapping::Mapping;
+
+/// Who is told of a completion: a slot of the caller's slab and the generation of what lives there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// Index of the slot.
+    pub slot: u32,
+    /// Generation of the slot's content.
+    pub generation: u32,
+}
+
+/// Something that the kernel did.
+#[derive(Debug)]
+pub struct Completion {
+    /// Who asked for it.
+    pub owner: Owner,
+    /// What came of it.
+    pub event: Event,
+}
+
+/// What came of an operation. Errors are the kernel's, as they are; a cancelled operation ends with `ECANCELED`.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection was accepted, or accepting failed (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, `ECONNABORTED`, ...).
+    Accepted {
+        /// The new socket, close-on-exec.
+        socket: Result<OwnedFd, Errno>,
+        /// Whether accepting goes on; when not, it has to be asked for again.
+        more: bool,
+    },
+    /// Bytes were received; none is the end of the stream. `ENOBUFS`: no provided buffer was free.
+    Received {
+        /// The bytes, in a buffer that goes back when dropped.
+        data: Result<RecvBuffer, Errno>,
+        /// Whether receiving goes on; when not, it has to be asked for again.
+        more: bool,
+    },
+    /// A send ended.
+    Sent {
+        /// What was sent, not advanced yet.
+        gather: Box<Gather>,
+        /// Bytes taken by the socket; `EAGAIN` when it was full.
+        result: Result<usize, Errno>,
+    },
+    /// The socket can be written to, or has failed or was closed by the peer (a send will tell).
+    Writable {
+        /// Only ever an error of the poll itself.
+        result: Result<(), Errno>,
+    },
+    /// A read ended.
+    Read {
+        /// Whose buffer was read into.
+        gather: Box<Gather>,
+        /// Bytes read; fewer than asked for at the end of the file.
+        result: Result<usize, Errno>,
+    },
+    /// A file was opened.
+    Opened {
+        /// The file.
+        file: Result<OwnedFd, Errno>,
+    },
+    /// The pages are in memory.
+    Populated {
+        /// `EFAULT` when the file no longer reaches that far.
+        result: Result<(), Errno>,
+    },
+    /// The eventfd was signalled.
+    Woken {
+        /// What had been added to it.
+        result: Result<u64, Errno>,
+    },
+}
+
+/// An operation and what it keeps alive.
+pub(super) enum Op {
+    Accept,
+    Recv,
+    Send(Box<Gather>),
+    Writable,
+    Read {
+        file: Rc<OwnedFd>,
+        gather: Box<Gather>,
+    },
+    Open {
+        root: Rc<OwnedFd>,
+        path: CString,
+    },
+    Populate(Rc<Mapping>),
+    Event {
+        eventfd: Rc<OwnedFd>,
+        /// Where the kernel writes the count: on the heap, so that moving the table does not touch it.
+        value: Vec<u8>,
+    },
+    /// The descriptor belongs to the kernel from here on, unless it answers that it did nothing.
+    Close(RawFd),
+}
+
+/// One completion queue entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cqe {
+    pub(super) user_data: u64,
+    pub(super) result: i32,
+    pub(super) flags: u32,
+}
+
+impl From<cqueue::Entry> for Cqe {
+    fn from(entry: cqueue::Entry) -> Self {
+        Self {
+            user_data: entry.user_data(),
+            result: entry.result(),
+            flags: entry.flags(),
+        }
+    }
+}
+
+/// `user_data` of operations of which nobody is told (cancellations). No entry has this index.
+pub(super) const UNTOLD: u64 = u64::MAX;
+
+/// The operations in flight.
+#[derive(Default)]
+pub(super) struct Table {
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    /// `user_data` of each owner's receive.
+    receives: HashMap<Owner, u64>,
+}
+
+struct Entry {
+    generation: u32,
+    owner: Owner,
+    op: Option<Op>,
+}
+
+impl Table {
+    /// Enters an operation and returns its `user_data`.
+    pub(super) fn insert(&mut self, owner: Owner, op: Op) -> u64 {
+        let receives = matches!(op, Op::Recv);
+        let op = Some(op);
+        let (index, generation) = match self.free.pop() {
+            Some(index) => {
+                let entry = &mut self.entries[index as usize];
+                entry.owner = owner;
+                entry.op = op;
+                (index, entry.generation)
+            }
+            None => {
+                let index = self.entries.len() as u32;
+                assert!(index < u32::MAX, "fewer operations than that are in flight");
+                self.entries.push(Entry {
+                    generation: 0,
+                    owner,
+                    op,
+                });
+                (index, 0)
+            }
+        };
+        let user_data = u64::from(generation) << 32 | u64::from(index);
+        if receives {
+            self.receives.insert(owner, user_data);
+        }
+        user_data
+    }
+
+    /// Operations in flight.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// `user_data` of the owner's receive in flight.
+    pub(super) fn receive_of(&self, owner: Owner) -> Option<u64> {
+        self.receives.get(&owner).copied()
+    }
+
+    /// What a completion means, and to whom. `None` when nobody is to be told.
+    pub(super) fn complete(&mut self, cqe: Cqe, buffers: &Rc<BufRing>) -> Option<Completion> {
+        let more = cqueue::more(cqe.flags);
+        let (owner, op) = match self.find(cqe.user_data)? {
+            (owner, Op::Accept) if more => (owner, Op::Accept),
+            (owner, Op::Recv) if more => (owner, Op::Recv),
+            // Not the last completion of a one-shot operation: its memory stays where it is.
+            _ if more => return None,
+            _ => self.remove(cqe.user_data)?,
+        };
+        let result = result_of(cqe.result);
+        let event = match op {
+            Op::Accept => Event::Accepted {
+                socket: result.map(owned),
+                more,
+            },
+            Op::Recv => {
+                let data = match (result, cqueue::buffer_select(cqe.flags)) {
+                    (Ok(len), Some(bid)) => {
+                        // SAFETY: this completion of a receive says that the kernel took this buffer and wrote `len`
+                        // bytes to it; it is looked at once.
+                        Ok(unsafe { buffers.take(bid, len as usize) })
+                    }
+                    (Err(errno), Some(bid)) => {
+                        // SAFETY: as above; nothing was written, and the buffer goes straight back.
+                        drop(unsafe { buffers.take(bid, 0) });
+                        Err(errno)
+                    }
+                    // Only the end of the stream comes without a buffer.
+                    (Ok(_), None) => Ok(buffers.nothing()),
+                    (Err(errno), None) => Err(errno),
+                };
+                Event::Received { data, more }
+            }
+            Op::Send(gather) => Event::Sent {
+                gather,
+                result: result.map(|sent| sent as usize),
+            },
+            Op::Writable => Event::Writable {
+                result: result.map(drop),
+            },
+            Op::Read { file, gather } => {
+                drop(file);
+                Event::Read {
+                    gather,
+                    result: result.map(|read| read as usize),
+                }
+            }
+            Op::Open { root, path } => {
+                drop((root, path));
+                Event::Opened {
+                    file: result.map(owned),
+                }
+            }
+            Op::Populate(mapping) => {
+                drop(mapping);
+                Event::Populated {
+                    result: result.map(drop),
+                }
+            }
+            Op::Event { eventfd, value } => {
+                drop(eventfd);
+                let count = <[u8; 8]>::try_from(&value[..]).map(u64::from_ne_bytes);
+                Event::Woken {
+                    result: result.and_then(|read| match count {
+                        Ok(count) if read == 8 => Ok(count),
+                        _ => Err(Errno::IO),
+                    }),
+                }
+            }
+            Op::Close(fd) => {
+                if result == Err(Errno::CANCELED) {
+                    drop(owned(fd as u32));
+                }
+                return None;
+            }
+        };
+        Some(Completion { owner, event })
+    }
+
+    fn find(&self, user_data: u64) -> Option<(Owner, &Op)> {
+        let entry = self.entries.get(user_data as u32 as usize)?;
+        let op = entry.op.as_ref()?;
+        (entry.generation == (user_data >> 32) as u32).then_some((entry.owner, op))
+    }
+
+    fn remove(&mut self, user_data: u64) -> Option<(Owner, Op)> {
+        let index = user_data as u32;
+        let entry = self.entries.get_mut(index as usize)?;
+        let op = entry.op.take()?;
+        let owner = entry.owner;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(index);
+        if matches!(op, Op::Recv) && self.receives.get(&owner) == Some(&user_data) {
+            self.receives.remove(&owner);
+        }
+        Some((owner, op))
+    }
+}
+
+/// A completion's result: a count or descriptor, or a negated error number.
+fn result_of(result: i32) -> Result<u32, Errno> {
+    u32::try_from(result).map_err(|_| Errno::from_raw_os_error(result.wrapping_neg()))
+}
+
+/// The descriptor that a completion handed over.
+fn owned(fd: u32) -> OwnedFd {
+    // SAFETY: callers pass the result of an accept or open that just succeeded, so the descriptor is new and ours
+    // alone, or that of a close that the kernel did not carry out, which is ours again.
+    unsafe { OwnedFd::from_raw_fd(fd as RawFd) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    /// `IORING_CQE_F_MORE` (linux/io_uring.h).
+    const MORE: u32 = 1 << 1;
+
+    fn owner(slot: u32) -> Owner {
+        Owner {
+            slot,
+            generation: 0,
+        }
+    }
+
+    #[test]
+    fn errors_of_accepting_are_passed_on_as_they_are() {
+        let mut table = Table::default();
+        let buffers = BufRing::new(1, 1).unwrap();
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+            Errno::CONNABORTED,
+        ] {
+            for flags in [MORE, 0] {
+                let user_data = table.insert(owner(7), Op::Accept);
+                let cqe = Cqe {
+                    user_data,
+                    result: -errno.raw_os_error(),
+                    flags,
+                };
+                let completion = table.complete(cqe, &buffers).unwrap();
+                assert_eq!(completion.owner, owner(7));
+                let Event::Accepted { socket, more } = completion.event else {
+                    panic!("not accepted");
+                };
+                assert_eq!(socket.unwrap_err(), errno);
+                assert_eq!(more, flags == MORE);
+                let cqe = Cqe { flags: 0, ..cqe };
+                assert_eq!(table.complete(cqe, &buffers).is_some(), more);
+                assert_eq!(table.len(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_completion_never_reaches_a_later_operation() {
+        let mut table = Table::default();
+        let buffers = BufRing::new(1, 1).unwrap();
+        let done = |user_data| Cqe {
+            user_data,
+            result: 0,
+            flags: 0,
+        };
+        let first = table.insert(owner(1), Op::Writable);
+        assert_eq!(
+            table.complete(done(first), &buffers).unwrap().owner,
+            owner(1)
+        );
+        let second = table.insert(owner(2), Op::Writable);
+        assert_eq!(first as u32, second as u32, "the entry is reused");
+        assert!(table.complete(done(first), &buffers).is_none());
+        assert!(table.complete(done(UNTOLD), &buffers).is_none());
+        assert_eq!(
+            table.complete(done(second), &buffers).unwrap().owner,
+            owner(2)
+        );
+    }
+}

@@ -1,0 +1,380 @@
+//! The ring: operations in, completions out.
+
+use std::ffi::CString;
+use std::mem;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use io_uring::types::{CancelBuilder, Fd, OpenHow};
+use io_uring::{IoUring, opcode, squeue};
+use rustix::event::EventfdFlags;
+use rustix::io::Errno;
+
+use super::arena::Arena;
+use super::buf_ring::BufRing;
+use super::errno_of;
+use super::gather::{Gather, Prepared};
+use super::mapping::Mapping;
+use super::op::{Completion, Event, Op, Owner, Table, UNTOLD};
+use super::probe::{self, SetupError};
+use super::queues::{Queues, RingCounters};
+
+/// The group id of the one group of provided buffers.
+const BGID: u16 = 0;
+
+/// `MADV_POPULATE_READ` (linux/mman.h, Linux 5.14): fault the pages in for reading, and say so if that fails.
+const MADV_POPULATE_READ: i32 = 22;
+
+/// Most that is populated at once: before Linux 6.12 the length is read from 32 bits.
+const MAX_POPULATE_BYTES: usize = 1 << 30;
+
+/// How long dropping a ring waits for the operations that it has cancelled.
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How paths beneath a root are opened: without leaving it, and without waiting for what is not a regular file.
+static OPEN_BENEATH: OpenHow = OpenHow::new()
+    .flags((libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64)
+    .resolve(libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS);
+
+/// How large a ring and its memory are.
+#[derive(Clone, Copy, Debug)]
+pub struct RingOptions {
+    /// Entries of the submission queue; rounded up to a power of two.
+    pub entries: u32,
+    /// Entries of the completion queue; rounded up to a power of two, and at least `entries`.
+    pub completions: u32,
+    /// Provided buffers for receiving: a power of two, at most 32,768.
+    pub recv_buffers: u16,
+    /// Bytes of each of them.
+    pub recv_buffer_bytes: u32,
+    /// Bytes of the arena; rounded up to whole MiB.
+    pub arena_bytes: usize,
+}
+
+/// An io_uring instance of one thread, its memory, and the operations in flight.
+///
+/// Descriptors are borrowed only while an operation is queued: until it is submitted, the caller keeps the descriptor
+/// open, or closes it by [`Ring::close`], which keeps the order.
+///
+/// A ring stays on its thread (it is not `Send`): the kernel accepts work from the thread that made it only.
+///
+/// Dropping a ring cancels what is in flight and waits for it, for two seconds at most; memory that the kernel has not
+/// let go of by then is leaked.
+pub struct Ring {
+    // In this order: the kernel's side goes before the memory that it works on.
+    pub(super) queues: Queues,
+    ops: Table,
+    buffers: Rc<BufRing>,
+    arena: Arena,
+    pub(super) eventfd: OwnedFd,
+}
+
+impl Ring {
+    /// Sets a ring up for the calling thread, which must be the one that uses it.
+    ///
+    /// # Errors
+    /// Why this system does not have one for us, see [`SetupError`]. When only the arena cannot be registered for lack
+    /// of locked memory, that is logged and the ring works without.
+    pub fn new(options: &RingOptions) -> Result<Self, SetupError> {
+        if !options.recv_buffers.is_power_of_two() || options.recv_buffers > BufRing::MAX_COUNT {
+            return Err(SetupError::Options(
+                "the number of receive buffers is not a power of two up to 32,768",
+            ));
+        }
+        if options.recv_buffer_bytes == 0 {
+            return Err(SetupError::Options("receive buffers have no bytes"));
+        }
+        let io = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_submit_all()
+            .setup_clamp()
+            .setup_cqsize(options.completions.max(options.entries))
+            .build(options.entries)
+            .map_err(|error| SetupError::of_setup(errno_of(&error)))?;
+        probe::check(&io)?;
+        let memory = |errno| SetupError::Other {
+            doing: "mapping memory",
+            errno,
+        };
+        let arena = Arena::new(options.arena_bytes).map_err(memory)?;
+        let buffers =
+            BufRing::new(options.recv_buffers, options.recv_buffer_bytes).map_err(memory)?;
+        register_arena(&io, &arena)?;
+        // SAFETY: the entries are page-aligned, as many as said, and stay mapped until after the ring is gone, or are
+        // leaked with it.
+        unsafe {
+            io.submitter()
+                .register_buf_ring_with_flags(buffers.address(), buffers.count(), BGID, 0)
+        }
+        .map_err(|error| match errno_of(&error) {
+            Errno::INVAL => SetupError::KernelTooOld {
+                missing: "IORING_REGISTER_PBUF_RING",
+            },
+            errno => SetupError::of(errno, "registering receive buffers"),
+        })?;
+        let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)
+            .map_err(|errno| SetupError::of(errno, "making an eventfd"))?;
+        io.submitter()
+            .register_eventfd(eventfd.as_raw_fd())
+            .map_err(|error| SetupError::of(errno_of(&error), "registering an eventfd"))?;
+        let mut ring = Self {
+            queues: Queues::new(io),
+            ops: Table::default(),
+            buffers,
+            arena,
+            eventfd,
+        };
+        ring.disarm();
+        Ok(ring)
+    }
+
+    /// The ring's arena.
+    pub fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    /// Accepts connections until cancelled: [`Event::Accepted`] for each.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, owner: Owner) {
+        let sqe = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
+            .flags(libc::SOCK_CLOEXEC)
+            .build();
+        // SAFETY: the entry points to no memory.
+        unsafe { self.queue(owner, Op::Accept, sqe) };
+    }
+
+    /// Receives until the stream ends, is cancelled, or buffers run out: [`Event::Received`] for each buffer.
+    pub fn recv(&mut self, fd: BorrowedFd<'_>, owner: Owner) {
+        let sqe = opcode::RecvMulti::new(Fd(fd.as_raw_fd()), BGID).build();
+        // SAFETY: the entry points to no memory; the buffers it picks from are the registered ones.
+        unsafe { self.queue(owner, Op::Recv, sqe) };
+    }
+
+    /// Sends what is gathered, without waiting for room in the socket: [`Event::Sent`], with `EAGAIN` when there was
+    /// none. Of more than 1,024 parts the first 1,024 are sent.
+    ///
+    /// # Panics
+    /// When a part does not lie in the gather's buffer.
+    pub fn send(&mut self, fd: BorrowedFd<'_>, mut gather: Box<Gather>, owner: Owner) {
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        let fd = Fd(fd.as_raw_fd());
+        let sqe = match gather.prepare_send() {
+            Prepared::One(base, len) => {
+                let len = u32::try_from(len).unwrap_or(u32::MAX);
+                opcode::Send::new(fd, base, len).flags(flags).build()
+            }
+            Prepared::Many(header) => opcode::SendMsg::new(fd, header).flags(flags as u32).build(),
+        };
+        // SAFETY: the entry points to what the gather owns on the heap, which the table keeps and leaves alone.
+        unsafe { self.queue(owner, Op::Send(gather), sqe) };
+    }
+
+    /// Waits until the socket takes more, or fails: [`Event::Writable`].
+    pub fn poll_writable(&mut self, fd: BorrowedFd<'_>, owner: Owner) {
+        let sqe = opcode::PollAdd::new(Fd(fd.as_raw_fd()), libc::POLLOUT as u32).build();
+        // SAFETY: the entry points to no memory.
+        unsafe { self.queue(owner, Op::Writable, sqe) };
+    }
+
+    /// Reads from `offset` of `file` into the `segments` of the gather's buffer, in order: [`Event::Read`]. Of more
+    /// than 1,024 segments the first 1,024 are read.
+    ///
+    /// # Panics
+    /// When there is no buffer, or a segment does not lie in it.
+    pub fn read(
+        &mut self,
+        file: Rc<OwnedFd>,
+        mut gather: Box<Gather>,
+        segments: &[Range<usize>],
+        offset: u64,
+        owner: Owner,
+    ) {
+        let (iovecs, count) = gather.prepare_read(segments);
+        let sqe = opcode::Readv::new(Fd(file.as_raw_fd()), iovecs, count)
+            .offset(offset)
+            .build();
+        // SAFETY: the entry points to what the gather owns on the heap, which the table keeps and leaves alone.
+        unsafe { self.queue(owner, Op::Read { file, gather }, sqe) };
+    }
+
+    /// Opens `path` for reading, beneath `root` and through no magic link (openat2(2)): [`Event::Opened`].
+    pub fn open_beneath(&mut self, root: Rc<OwnedFd>, path: CString, owner: Owner) {
+        let sqe =
+            opcode::OpenAt2::new(Fd(root.as_raw_fd()), path.as_ptr(), &raw const OPEN_BENEATH)
+                .build();
+        // SAFETY: the entry points to a static and to the path's bytes on the heap, which the table keeps.
+        unsafe { self.queue(owner, Op::Open { root, path }, sqe) };
+    }
+
+    /// Brings the pages of `range`, and of at most 1 GiB from its start, into memory: [`Event::Populated`].
+    ///
+    /// # Panics
+    /// When the range does not lie in the mapping.
+    pub fn populate(&mut self, mapping: Rc<Mapping>, range: Range<u64>, owner: Owner) {
+        let (base, len) = mapping.pages(&range, MAX_POPULATE_BYTES);
+        let sqe = opcode::Madvise::new(
+            base.cast_const().cast(),
+            len as libc::off_t,
+            MADV_POPULATE_READ,
+        )
+        .build();
+        // SAFETY: the entry names pages of the mapping, which the table keeps mapped; populating changes no byte.
+        unsafe { self.queue(owner, Op::Populate(mapping), sqe) };
+    }
+
+    /// Waits until the eventfd is signalled by somebody, and resets it: [`Event::Woken`].
+    pub fn read_event(&mut self, eventfd: Rc<OwnedFd>, owner: Owner) {
+        let mut value = vec![0; size_of::<u64>()];
+        let sqe = opcode::Read::new(
+            Fd(eventfd.as_raw_fd()),
+            value.as_mut_ptr(),
+            value.len() as u32,
+        )
+        .build();
+        // SAFETY: the entry points to the value's bytes on the heap, which the table keeps and leaves alone.
+        unsafe { self.queue(owner, Op::Event { eventfd, value }, sqe) };
+    }
+
+    /// Cancels every operation on `fd`. They end with `ECANCELED`, unless they were faster.
+    pub fn cancel(&mut self, fd: BorrowedFd<'_>) {
+        self.queue_cancel(CancelBuilder::fd(Fd(fd.as_raw_fd())).all());
+    }
+
+    /// Cancels the owner's receive in flight, if there is one. It ends with `ECANCELED`, unless it was faster.
+    pub fn cancel_recv(&mut self, owner: Owner) {
+        if let Some(user_data) = self.ops.receive_of(owner) {
+            self.queue_cancel(CancelBuilder::user_data(user_data));
+        }
+    }
+
+    /// Closes a descriptor, after what was queued before. Nobody is told. Operations in flight on it keep the file
+    /// open: cancel them first.
+    pub fn close(&mut self, fd: OwnedFd) {
+        let fd = fd.into_raw_fd();
+        let sqe = opcode::Close::new(Fd(fd)).build();
+        let nobody = Owner {
+            slot: u32::MAX,
+            generation: u32::MAX,
+        };
+        // SAFETY: the entry points to no memory, and the descriptor was ours to close.
+        unsafe { self.queue(nobody, Op::Close(fd), sqe) };
+    }
+
+    /// Submits what is queued and runs what the kernel has deferred. Makes no system call when there is neither, and
+    /// never waits. What the kernel cannot take now stays queued.
+    pub fn submit(&mut self) {
+        self.queues.submit();
+    }
+
+    /// Submits what is queued and waits until there is a completion, for `timeout` at most; `true` when there is one.
+    /// May return early.
+    pub fn wait(&mut self, timeout: Duration) -> bool {
+        self.queues.wait(timeout);
+        self.queues.has_completion()
+    }
+
+    /// The next completion, if one is there now. Makes no system call, unless completions overflowed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a ring is not an iterator: it may have more later"
+    )]
+    pub fn next(&mut self) -> Option<Completion> {
+        loop {
+            let cqe = self.queues.next()?;
+            let Some(completion) = self.ops.complete(cqe, &self.buffers) else {
+                continue;
+            };
+            if let Event::Received {
+                data: Err(Errno::NOBUFS),
+                ..
+            } = completion.event
+            {
+                self.queues.counters.no_buffers += 1;
+            }
+            return Some(completion);
+        }
+    }
+
+    /// Operations queued and not submitted.
+    pub fn queued(&self) -> usize {
+        self.queues.queued()
+    }
+
+    /// Operations that have not had their last completion, queued ones included.
+    pub fn in_flight(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Provided buffers that are out in [`super::RecvBuffer`]s.
+    pub fn recv_buffers_held(&self) -> usize {
+        self.buffers.held()
+    }
+
+    /// What was counted since the ring was made.
+    pub fn counters(&self) -> RingCounters {
+        self.queues.counters
+    }
+
+    /// Enters an operation into the table and queues it.
+    ///
+    /// # Safety
+    /// What the entry points to is owned by `op`, at an address that does not change when `op` is moved, or is static.
+    unsafe fn queue(&mut self, owner: Owner, op: Op, sqe: squeue::Entry) {
+        let user_data = self.ops.insert(owner, op);
+        // SAFETY: the table keeps `op` until its last completion.
+        unsafe { self.queues.push(sqe.user_data(user_data)) };
+    }
+
+    fn queue_cancel(&mut self, which: CancelBuilder) {
+        let sqe = opcode::AsyncCancel2::new(which).build().user_data(UNTOLD);
+        // SAFETY: the entry points to no memory.
+        unsafe { self.queues.push(sqe) };
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + DROP_TIMEOUT;
+        while self.ops.len() > 0 {
+            self.queue_cancel(CancelBuilder::any());
+            self.wait(Duration::from_millis(10));
+            while self.next().is_some() {}
+            if Instant::now() >= deadline {
+                tracing::error!(
+                    in_flight = self.ops.len(),
+                    "a ring's operations do not end: their memory is leaked"
+                );
+                mem::forget(mem::take(&mut self.ops));
+                mem::forget(Rc::clone(&self.buffers));
+                mem::forget(self.arena.clone());
+            }
+        }
+    }
+}
+
+/// Registers the arena as the ring's one fixed buffer. Without enough locked memory the ring works all the same.
+fn register_arena(io: &IoUring, arena: &Arena) -> Result<(), SetupError> {
+    let (base, len) = arena.extent();
+    let extent = libc::iovec {
+        iov_base: base.as_ptr().cast(),
+        iov_len: len,
+    };
+    // SAFETY: the arena stays mapped until after the ring is gone, or is leaked with it.
+    match unsafe { io.submitter().register_buffers(&[extent]) } {
+        Ok(()) => Ok(()),
+        Err(error) => match errno_of(&error) {
+            errno @ (Errno::NOMEM | Errno::PERM | Errno::AGAIN) => {
+                tracing::warn!(
+                    bytes = len,
+                    "the arena is not registered ({errno}): raise the limit of locked memory \
+                     (LimitMEMLOCK=infinity in a systemd unit, ulimit -l in a shell)"
+                );
+                Ok(())
+            }
+            errno => Err(SetupError::of(errno, "registering the arena")),
+        },
+    }
+}

@@ -1,0 +1,178 @@
+//! Reading, opening, mapping, populating.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::*;
+
+#[test]
+fn a_read_fills_its_segments_and_ends_with_the_file() {
+    let mut ring = ring();
+    let content = pattern(1_000);
+    let file = file(&content);
+    let mut gather = gather(&ring, 4_096);
+    let segments = [10..20, 100..400, 1_000..3_000];
+    for (offset, expected) in [(0, 1_000), (900, 100), (1_000, 0)] {
+        ring.read(shared(&file), gather, &segments, offset, OWNER);
+        let Event::Read {
+            gather: back,
+            result,
+        } = event(&mut ring)
+        else {
+            panic!("not a read");
+        };
+        assert_eq!(result, Ok(expected));
+        let buffer = back.buffer().unwrap();
+        let read = segments.iter().flat_map(|segment| &buffer[segment.clone()]);
+        assert!(
+            read.take(expected)
+                .eq(&content[offset as usize..offset as usize + expected])
+        );
+        gather = back;
+    }
+}
+
+#[test]
+fn reading_now_fills_segments_and_knows_the_end() {
+    let content = pattern(100_000);
+    let file = file(&content);
+    let mut buffer = vec![0; 120_000];
+    // More segments than one call takes.
+    let segments: Vec<_> = (0..100).map(|i| i * 1_200..i * 1_200 + 1_000).collect();
+    let read = read_now(file.as_fd(), &mut buffer, &segments, 500).unwrap();
+    assert_eq!(read, 99_500);
+    let got = segments.iter().flat_map(|segment| &buffer[segment.clone()]);
+    assert!(got.take(read).eq(&content[500..]));
+    assert_eq!(
+        read_now(file.as_fd(), &mut buffer, &segments, 100_000),
+        Ok(0)
+    );
+    assert!(resident_now(file.as_fd(), 0..100_000));
+    assert!(!resident_now(file.as_fd(), 0..100_001));
+}
+
+#[test]
+#[should_panic(expected = "segments ascend")]
+fn reading_now_refuses_segments_that_overlap() {
+    let _ = read_now(file(b"x").as_fd(), &mut [0; 10], &[0..5, 4..6], 0);
+}
+
+#[test]
+fn files_are_opened_beneath_the_root_only() {
+    let mut ring = ring();
+    let outer = tempfile::tempdir().unwrap();
+    let path = outer.path();
+    std::fs::create_dir_all(path.join("root/inner")).unwrap();
+    std::fs::write(path.join("outside"), "no").unwrap();
+    std::fs::write(path.join("root/inner/file"), "yes").unwrap();
+    std::os::unix::fs::symlink("../outside", path.join("root/escape")).unwrap();
+    std::os::unix::fs::symlink("inner/file", path.join("root/alias")).unwrap();
+    let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, path.join("root"), flags, Mode::empty()).unwrap();
+    let root = Rc::new(root);
+    for (path, expected) in [
+        (c"inner/file", Ok(3)),
+        (c"alias", Ok(3)),
+        (c"inner/../alias", Ok(3)),
+        (c"missing", Err(Errno::NOENT)),
+        (c"../outside", Err(Errno::XDEV)),
+        (c"escape", Err(Errno::XDEV)),
+        (c"/etc/passwd", Err(Errno::XDEV)),
+    ] {
+        ring.open_beneath(Rc::clone(&root), path.to_owned(), OWNER);
+        let Event::Opened { file } = event(&mut ring) else {
+            panic!("not opened");
+        };
+        let len = file.map(|file| rustix::fs::fstat(file).unwrap().st_size);
+        assert_eq!(len, expected, "{path:?}");
+    }
+    assert_eq!(Rc::strong_count(&root), 1);
+}
+
+#[test]
+fn pages_can_be_brought_in() {
+    let mut ring = ring();
+    let file = file(&pattern(300_000));
+    let mapping = Rc::new(Mapping::new(file.as_fd(), 300_000).unwrap());
+    assert_eq!(mapping.len(), 300_000);
+    ring.populate(Rc::clone(&mapping), 5_000..300_000, OWNER);
+    assert!(matches!(
+        event(&mut ring),
+        Event::Populated { result: Ok(()) }
+    ));
+    assert!(mapping.knows_residency() && mapping.resident(5_000..300_000));
+    assert!(!mapping.resident(0..300_001));
+    assert!(mapping.resident(10..10));
+    assert_eq!(Rc::strong_count(&mapping), 1);
+}
+
+#[test]
+fn residency_is_not_claimed_where_the_kernel_does_not_tell() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let file = file(b"x");
+    // SAFETY: changes the file system identity of this thread only, and takes it back.
+    unsafe { libc::setfsuid(65_534) };
+    let mapping = Mapping::new(file.as_fd(), 1).unwrap();
+    // SAFETY: as above.
+    unsafe { libc::setfsuid(0) };
+    assert!(!mapping.knows_residency() && !mapping.resident(0..1));
+    assert!(resident_now(file.as_fd(), 0..1));
+}
+
+#[test]
+fn a_file_truncated_under_its_mapping_is_an_error_and_no_signal() {
+    let mut ring = ring();
+    let file = file(&pattern(100_000));
+    let mapping = Rc::new(Mapping::new(file.as_fd(), 100_000).unwrap());
+    file.set_len(4_096).unwrap();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut gather = gather(&ring, 100);
+    gather.push_buffer(0..9);
+    gather.push_mapped(&mapping, 0..100_000);
+    ring.send(ours.as_fd(), gather, OWNER);
+    let Event::Sent { mut gather, result } = event(&mut ring) else {
+        panic!("not sent");
+    };
+    match result {
+        Ok(n) => assert!(n <= 9 + 4_096, "{n}"),
+        Err(errno) => assert_eq!(errno, Errno::FAULT),
+    }
+    gather.clear();
+    gather.push_mapped(&mapping, 8_192..100_000);
+    ring.send(ours.as_fd(), gather, OWNER);
+    assert!(matches!(
+        event(&mut ring),
+        Event::Sent {
+            result: Err(Errno::FAULT),
+            ..
+        }
+    ));
+    assert!(!mapping.resident(0..100_000));
+    ring.populate(mapping, 0..100_000, OWNER);
+    assert!(matches!(
+        event(&mut ring),
+        Event::Populated {
+            result: Err(Errno::FAULT)
+        }
+    ));
+}
+
+#[test]
+#[should_panic(expected = "lies in the mapping")]
+fn a_stretch_outside_the_mapping_panics() {
+    let mapping = Rc::new(Mapping::new(file(b"four").as_fd(), 4).unwrap());
+    Gather::new().push_mapped(&mapping, 0..5);
+}
+
+#[test]
+fn an_empty_file_has_no_mapping() {
+    assert_eq!(
+        Mapping::new(file(b"").as_fd(), 0).unwrap_err(),
+        Errno::INVAL
+    );
+}

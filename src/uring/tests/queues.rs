@@ -1,0 +1,248 @@
+//! Full queues, parking, waking, dropping.
+
+use std::io::{ErrorKind, Read, Seek};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::*;
+
+const TINY: RingOptions = RingOptions {
+    entries: 8,
+    completions: 16,
+    ..OPTIONS
+};
+
+/// A pair whose first end is full.
+fn full_pair() -> (UnixStream, UnixStream) {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    while ours.write(&[0; 65_536]).is_ok() {}
+    (ours, theirs)
+}
+
+fn drain(stream: &mut UnixStream) {
+    let end = stream.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::WouldBlock);
+}
+
+/// Takes `count` completions of polls and checks that each owner is told once.
+fn all_writable(ring: &mut Ring, count: u32) {
+    let mut told = vec![0; count as usize];
+    for _ in 0..count {
+        let completion = next(ring);
+        assert!(matches!(
+            completion.event,
+            Event::Writable { result: Ok(()) }
+        ));
+        told[completion.owner.slot as usize] += 1;
+    }
+    assert!(told.iter().all(|&times| times == 1));
+    assert!(ring.next().is_none());
+    assert_eq!((ring.queued(), ring.in_flight()), (0, 0));
+}
+
+fn owner(slot: u32) -> Owner {
+    Owner {
+        slot,
+        generation: 0,
+    }
+}
+
+#[test]
+fn more_operations_than_entries_are_all_done() {
+    let mut ring = Ring::new(&TINY).unwrap();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    for slot in 0..100 {
+        ring.poll_writable(ours.as_fd(), owner(slot));
+    }
+    assert_eq!(ring.in_flight(), 100);
+    assert!(ring.counters().full_submission_queue > 0);
+    all_writable(&mut ring, 100);
+}
+
+#[test]
+fn more_completions_than_entries_all_arrive() {
+    let mut ring = Ring::new(&TINY).unwrap();
+    let (ours, mut theirs) = full_pair();
+    for slot in 0..200 {
+        ring.poll_writable(ours.as_fd(), owner(slot));
+    }
+    ring.submit();
+    assert!(ring.next().is_none());
+    drain(&mut theirs);
+    all_writable(&mut ring, 200);
+    assert!(ring.counters().overflows > 0);
+}
+
+#[test]
+fn waiting_ends_at_the_timeout_and_not_before() {
+    let mut ring = ring();
+    let before = Instant::now();
+    ring.wait(Duration::from_millis(20));
+    assert!(before.elapsed() >= Duration::from_millis(20));
+    assert!(ring.next().is_none());
+}
+
+#[test]
+fn waiting_does_not_block_when_a_completion_is_there() {
+    let mut ring = ring();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    ring.poll_writable(ours.as_fd(), owner(0));
+    ring.submit();
+    let before = Instant::now();
+    ring.wait(Duration::from_secs(60));
+    assert!(before.elapsed() < Duration::from_secs(30));
+    all_writable(&mut ring, 1);
+}
+
+#[test]
+fn submitting_nothing_makes_no_system_call() {
+    let mut ring = ring();
+    let before = ring.counters();
+    ring.submit();
+    assert!(ring.next().is_none());
+    assert_eq!(ring.counters(), before);
+}
+
+fn readable(ring: &Ring, timeout: Duration) -> bool {
+    let eventfd = ring.eventfd();
+    let mut fds = [PollFd::new(&eventfd, PollFlags::IN)];
+    let timeout = Timespec::try_from(timeout).unwrap();
+    rustix::event::poll(&mut fds, Some(&timeout)).unwrap() > 0
+}
+
+#[test]
+fn the_eventfd_tells_of_what_happens_while_armed() {
+    let mut ring = ring();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ring.recv(ours.as_fd(), OWNER);
+    ring.submit();
+    assert!(ring.arm());
+    assert!(!readable(&ring, Duration::ZERO));
+    theirs.write_all(b"x").unwrap();
+    assert!(readable(&ring, Duration::from_secs(10)));
+    rustix::io::read(ring.eventfd(), &mut [0; 8]).unwrap();
+    ring.disarm();
+    assert!(matches!(
+        event(&mut ring),
+        Event::Received { data: Ok(_), .. }
+    ));
+    theirs.write_all(b"y").unwrap();
+    ring.submit();
+    assert!(!readable(&ring, Duration::ZERO));
+}
+
+#[test]
+fn a_ring_with_something_to_do_is_not_armed() {
+    let mut ring = ring();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ring.recv(ours.as_fd(), OWNER);
+    assert!(!ring.arm(), "an entry is queued");
+    ring.submit();
+    theirs.write_all(b"x").unwrap();
+    assert!(!ring.arm(), "work is deferred");
+    ring.submit();
+    assert!(!ring.arm(), "a completion is there");
+    while ring.next().is_some() {}
+    assert!(ring.arm());
+}
+
+#[test]
+fn another_thread_wakes_the_ring() {
+    let mut ring = ring();
+    let eventfd = Rc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC).unwrap());
+    ring.read_event(Rc::clone(&eventfd), OWNER);
+    let other = eventfd.try_clone().unwrap();
+    let thread = std::thread::spawn(move || rustix::io::write(&other, &5u64.to_ne_bytes()));
+    assert!(matches!(event(&mut ring), Event::Woken { result: Ok(5) }));
+    thread.join().unwrap().unwrap();
+    assert_eq!(Rc::strong_count(&eventfd), 1);
+}
+
+#[test]
+fn dropping_a_ring_gives_back_what_is_in_flight() {
+    let mut ring = ring();
+    let arena = ring.arena().clone();
+    let (pipe, _writer) = std::io::pipe().unwrap();
+    let pipe = Rc::new(OwnedFd::from(pipe));
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    ring.recv(ours.as_fd(), OWNER);
+    // More than the submission queue holds, so that some are submitted and some are not.
+    for _ in 0..100 {
+        let gather = gather(&ring, 1);
+        ring.read(Rc::clone(&pipe), gather, &[0..50, 50..100], 0, OWNER);
+    }
+    assert_eq!((arena.leased(), ring.in_flight()), (100 * (16 << 10), 101));
+    let before = Instant::now();
+    drop(ring);
+    assert_eq!((arena.leased(), Rc::strong_count(&pipe)), (0, 1));
+    assert!(before.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn what_was_to_be_closed_is_closed_when_the_ring_is_dropped() {
+    let mut ring = ring();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ring.close(ours.into());
+    drop(ring);
+    assert_eq!(theirs.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
+fn contradictory_options_are_refused() {
+    for options in [
+        RingOptions {
+            recv_buffers: 3,
+            ..OPTIONS
+        },
+        RingOptions {
+            recv_buffer_bytes: 0,
+            ..OPTIONS
+        },
+    ] {
+        assert!(matches!(Ring::new(&options), Err(SetupError::Options(_))));
+    }
+}
+
+#[test]
+fn a_ring_works_without_locked_memory() {
+    if !in_a_process_of_its_own("queues::a_ring_works_without_locked_memory") {
+        return;
+    }
+    let limit = Rlimit {
+        current: Some(64 << 10),
+        maximum: Some(64 << 10),
+    };
+    setrlimit(Resource::Memlock, limit).unwrap();
+    let mut log = tempfile::tempfile().unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(Arc::new(log.try_clone().unwrap()))
+        .finish();
+    if rustix::process::geteuid().is_root() {
+        // The limit does not bind who has CAP_IPC_LOCK.
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+    }
+    let mut ring = tracing::subscriber::with_default(subscriber, ring);
+    let mut said = String::new();
+    log.rewind().unwrap();
+    log.read_to_string(&mut said).unwrap();
+    assert!(said.contains("LimitMEMLOCK"), "{said}");
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let mut gather = gather(&ring, 100);
+    gather.buffer_mut().unwrap()[..4].copy_from_slice(b"sent");
+    gather.push_buffer(0..4);
+    ring.send(ours.as_fd(), gather, OWNER);
+    assert!(matches!(
+        event(&mut ring),
+        Event::Sent { result: Ok(4), .. }
+    ));
+    let mut got = [0; 4];
+    theirs.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"sent");
+}

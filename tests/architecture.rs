@@ -1,0 +1,144 @@
+//! The rules of the layout, held by reading the sources: what may be named where.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every Rust file below `folder` of `src`, with its text up to its tests.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "tests" {
+                walk(&path, found);
+            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\n#[allow").next().unwrap();
+                let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+                found.push((path, code.to_owned()));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(folder);
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    assert!(!found.is_empty(), "{folder} has sources");
+    found
+}
+
+/// Lines of code (no comments) in `folder` that name one of `words`, as `file: line`.
+fn named(folder: &str, words: &[&str]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, text) in sources(folder) {
+        let file = path
+            .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")))
+            .unwrap()
+            .display()
+            .to_string();
+        for line in text.lines().map(str::trim) {
+            if !line.starts_with("//") && words.iter().any(|word| line.contains(word)) {
+                lines.push(format!("{file}: {line}"));
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_data_path_shares_nothing() {
+    // What a shard is given at its start, and its one flag for orders: read on the way in, never on the way of data.
+    let exceptions = [
+        "src/shard/mod.rs: use std::sync::Arc;",
+        "src/shard/mod.rs: pub tls: Option<Arc<rustls::ServerConfig>>,",
+        "src/shard/mod.rs: control: Arc<Control>,",
+        "src/shard/driver.rs: tls: Option<Arc<rustls::ServerConfig>>,",
+        // The certificates of all connections; rustls asks for this type. Dropped when the handshake is over.
+        "src/transport/tls/handshake.rs: pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {",
+        "src/transport/tls/config.rs: ) -> Result<Arc<ServerConfig>, rustls::Error> {",
+    ];
+    for folder in ["shard", "transport", "h2", "files", "http", "uring"] {
+        for line in named(
+            folder,
+            &[
+                "Mutex",
+                "RwLock",
+                "Arc<",
+                "RefCell<Rc",
+                "static mut",
+                "thread_local!",
+            ],
+        ) {
+            assert!(
+                exceptions.contains(&line.as_str()),
+                "shared state on the data path: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_cores_do_no_io_and_read_no_clock() {
+    let banned = [
+        "std::net",
+        "std::fs",
+        "std::io",
+        "std::os",
+        "Instant::now",
+        "SystemTime",
+        "libc",
+        "io_uring",
+        "glommio",
+        "rustix",
+        "crate::uring",
+        "crate::shard",
+        "crate::files",
+        "crate::server",
+        "crate::transport",
+    ];
+    for folder in ["h2", "http"] {
+        assert_eq!(named(folder, &banned), [] as [&str; 0]);
+    }
+    assert_eq!(named("h2", &["crate::http"]), [] as [&str; 0]);
+    assert_eq!(
+        named("http", &["crate::h2", "crate::slot"]),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
+fn arrows_point_down_only() {
+    assert_eq!(
+        named(
+            "uring",
+            &["crate::h2", "crate::http", "crate::files", "crate::shard"]
+        ),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        named("files", &["crate::shard", "crate::server", "crate::h2"]),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        named("transport", &["crate::shard", "crate::h2", "crate::uring"]),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        named("shard", &["crate::server", "crate::cli", "crate::config"]),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
+fn unsafe_code_lives_in_uring_alone() {
+    let found = named("", &["unsafe {", "unsafe fn", "unsafe impl"]);
+    let outside: Vec<_> = found
+        .iter()
+        .filter(|line| !line.starts_with("src/uring/"))
+        .collect();
+    assert_eq!(outside, [] as [&String; 0]);
+    assert!(!found.is_empty(), "the search works");
+}

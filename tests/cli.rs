@@ -1,0 +1,438 @@
+//! Runs the built program: what it refuses and how it says so, and its life from start to end.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ringlane");
+
+/// The program, with a state folder of its own and nothing from a service manager.
+fn ringlane(home: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .arg("serve")
+        .current_dir(home)
+        .env("XDG_STATE_HOME", home.join("state"));
+    for variable in [
+        "STATE_DIRECTORY",
+        "NOTIFY_SOCKET",
+        "LISTEN_PID",
+        "LISTEN_FDS",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn check(home: &TempDir, arguments: &[&str]) -> Output {
+    ringlane(home.path())
+        .arg("--check")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Expects a refusal with exit code 2, and gives what was said.
+fn refused(home: &TempDir, arguments: &[&str]) -> String {
+    let output = check(home, arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert!(output.stdout.is_empty());
+    said
+}
+
+fn accepted(home: &TempDir, arguments: &[&str]) {
+    let output = check(home, arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+    assert_eq!(output.stdout, b"configuration ok\n");
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// A certificate and key for localhost, as PEM files `NAME.crt` and `NAME.key`.
+fn write_certificate(folder: &Path, name: &str) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(folder.join(name).with_extension("crt"), made.cert.pem()).unwrap();
+    let key = made.signing_key.serialize_pem();
+    fs::write(folder.join(name).with_extension("key"), key).unwrap();
+}
+
+#[test]
+fn check_accepts_the_defaults_and_writes_nothing() {
+    let home = home();
+    accepted(&home, &[]);
+    accepted(&home, &["."]);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_wrong_root_is_refused() {
+    let home = home();
+    fs::write(home.path().join("file"), "").unwrap();
+    let said = refused(&home, &["missing"]);
+    assert!(
+        said.starts_with("ringlane: cannot serve missing: No such file"),
+        "{said}"
+    );
+    let said = refused(&home, &["file"]);
+    assert!(said.contains("Not a directory"), "{said}");
+    assert_eq!(said.lines().count(), 1);
+}
+
+#[test]
+fn a_wrong_file_is_refused_with_line_and_key() {
+    let home = home();
+    let file = home.path().join("r.toml");
+    for (text, expected) in [
+        (
+            "root = '.'\nhtpp = 'none'\n",
+            "r.toml:2: htpp: unknown field",
+        ),
+        ("# one\n\nshards = 'two'\n", "r.toml:3: shards: "),
+        ("http = ['127.0.0.1:x']\n", "r.toml:1: http: `127.0.0.1:x`"),
+        ("cores = '4-2'\n", "r.toml:1: cores: the range"),
+        ("root =\n", "r.toml:1: root: "),
+    ] {
+        fs::write(&file, text).unwrap();
+        let said = refused(&home, &["--config", "r.toml"]);
+        assert!(
+            said.starts_with("ringlane: ") && said.contains(expected),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let said = refused(&home, &["--config", "missing.toml"]);
+    assert!(
+        said.contains("missing.toml") && said.contains("--config"),
+        "{said}"
+    );
+}
+
+#[test]
+fn flags_win_over_the_file_and_its_paths_are_relative_to_it() {
+    let home = home();
+    fs::create_dir_all(home.path().join("etc/site")).unwrap();
+    fs::write(
+        home.path().join("etc/r.toml"),
+        "root = 'site'\nshards = 9999\nhttp = 'none'\nhttps = ['127.0.0.1:0', '[::1]:0']\n",
+    )
+    .unwrap();
+    accepted(&home, &["--config", "etc/r.toml", "--shards", "1"]);
+    let said = refused(&home, &["--config", "etc/r.toml"]);
+    assert!(said.contains("9999 shards"), "{said}");
+}
+
+#[test]
+fn wrong_addresses_are_refused() {
+    let home = home();
+    for (arguments, expected) in [
+        (&["--http", "8080"][..], "127.0.0.1:8080"),
+        (
+            &["--http", "none", "--https", "none"],
+            "nothing to listen on",
+        ),
+        (&["--http", "none", "--http", "[::1]:80"], "`none` beside"),
+        (&["--http", "[::1]:80", "--http", "[::1]:80"], "twice"),
+        (
+            &["--http", "[::1]:80", "--https", "[::1]:80"],
+            "both http and https",
+        ),
+    ] {
+        let said = refused(&home, arguments);
+        assert!(said.contains(expected), "{said}");
+    }
+    accepted(
+        &home,
+        &["--http", "[::1]:0", "--http", "[::1]:0", "--https", "none"],
+    );
+}
+
+#[test]
+fn cores_that_are_not_there_are_refused() {
+    let home = home();
+    let said = refused(&home, &["--cores", "8191"]);
+    assert!(
+        said.contains("cores 8191 are not available") && said.contains("choose among"),
+        "{said}"
+    );
+    let said = refused(&home, &["--cores", "x"]);
+    assert!(said.contains("0,2-5"), "{said}");
+    let said = refused(&home, &["--shards", "9000"]);
+    assert!(said.contains("9000 shards need 9000 cores"), "{said}");
+    refused(&home, &["--shards", "0"]);
+    refused(&home, &["--report", "0"]);
+}
+
+#[test]
+fn certificates_are_checked() {
+    let home = home();
+    write_certificate(home.path(), "a");
+    write_certificate(home.path(), "b");
+    accepted(&home, &["--cert", "a.crt", "--key", "a.key"]);
+    for (arguments, expected) in [
+        (&["--cert", "a.crt"][..], "add --key"),
+        (&["--key", "a.key"], "add --cert"),
+        (&["--cert", "a.crt", "--key", "b.key"], "does not belong"),
+        (
+            &["--cert", "a.key", "--key", "a.key"],
+            "holds no certificate",
+        ),
+        (
+            &["--cert", "a.crt", "--key", "a.crt"],
+            "holds no private key",
+        ),
+        (
+            &["--cert", "no.crt", "--key", "a.key"],
+            "cannot read no.crt",
+        ),
+    ] {
+        let said = refused(&home, arguments);
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+/// A running server; killed when dropped.
+struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    banner: String,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            stdout: BufReader::new(child.stdout.take().unwrap()),
+            child,
+            banner: String::new(),
+        };
+        while !server.banner.ends_with("/\n") || !server.banner.contains("\nTry:\n") {
+            if server.stdout.read_line(&mut server.banner).unwrap() == 0 {
+                let said = server.said();
+                panic!("no banner: {}{said}", server.banner);
+            }
+        }
+        server
+    }
+
+    /// The real address behind `http://` or `https://` in the banner.
+    fn address(&self, kind: &str) -> SocketAddr {
+        let prefix = format!("  {kind}://");
+        let line = self
+            .banner
+            .lines()
+            .find_map(|line| line.strip_prefix(&prefix));
+        line.unwrap().split('/').next().unwrap().parse().unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the server did not end");
+    }
+
+    fn said(&mut self) -> String {
+        let mut said = String::new();
+        let stderr = self.child.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        said
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const ANY_PORT: [&str; 4] = ["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"];
+const CLEAR_ONLY: [&str; 6] = ["--http", "127.0.0.1:0", "--https", "none", "--shards", "1"];
+
+#[test]
+fn serves_until_sigterm_and_reports_at_the_end() {
+    let home = home();
+    let mut server = Server::start(
+        ringlane(home.path())
+            .args(ANY_PORT)
+            .args(["--report", "60"]),
+    );
+    let root = home.path().canonicalize().unwrap();
+    assert!(
+        server
+            .banner
+            .contains(&format!("serves {}\n", root.display()))
+    );
+    assert!(server.banner.contains("SHA-256 "), "{}", server.banner);
+    TcpStream::connect(server.address("http")).unwrap();
+    TcpStream::connect(server.address("https")).unwrap();
+    assert!(home.path().join("state/ringlane/self-signed.crt").exists());
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+    let mut report = String::new();
+    // The banner's second curl line comes first.
+    server.stdout.read_to_string(&mut report).unwrap();
+    assert!(
+        report.contains("total ") && report.contains(" req/s"),
+        "{report}"
+    );
+}
+
+#[test]
+fn starting_twice_is_a_clear_error() {
+    let home = home();
+    let first = Server::start(ringlane(home.path()).args(CLEAR_ONLY));
+    let address = first.address("http").to_string();
+    let second = ringlane(home.path())
+        .args(["--http", &address, "--https", "none"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("ringlane: {address} is in use")),
+        "{said}"
+    );
+    assert!(said.contains("ss -ltnp"), "{said}");
+}
+
+#[test]
+fn the_self_signed_certificate_outlives_a_restart() {
+    let home = home();
+    let fingerprint = || {
+        let mut server = Server::start(ringlane(home.path()).args(ANY_PORT));
+        server.signal(Signal::SIGINT);
+        assert_eq!(server.wait().code(), Some(0));
+        let (_, rest) = server.banner.split_once("SHA-256 ").unwrap();
+        rest.lines().next().unwrap().to_owned()
+    };
+    let first = fingerprint();
+    assert_eq!(first.len(), 95);
+    assert_eq!(first, fingerprint());
+}
+
+#[test]
+fn sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_is_broken() {
+    let home = home();
+    write_certificate(home.path(), "a");
+    let mut server = Server::start(
+        ringlane(home.path())
+            .args(ANY_PORT)
+            .args(["--cert", "a.crt", "--key", "a.key"]),
+    );
+    let mut stderr = BufReader::new(server.child.stderr.take().unwrap());
+    let mut after_hangup = |server: &Server| {
+        server.signal(Signal::SIGHUP);
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        line
+    };
+    write_certificate(home.path(), "a");
+    let line = after_hangup(&server);
+    assert!(
+        line.contains("new connections get the certificate"),
+        "{line}"
+    );
+    fs::write(home.path().join("a.crt"), "").unwrap();
+    let line = after_hangup(&server);
+    assert!(line.contains("the certificate in use stays"), "{line}");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let home = home();
+    let path = home.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let hear = || {
+        let mut bytes = [0; 1024];
+        let length = manager.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    let mut server = Server::start(
+        ringlane(home.path())
+            .args(CLEAR_ONLY)
+            .env("NOTIFY_SOCKET", &path),
+    );
+    let ready = hear();
+    assert!(
+        ready.contains("READY=1\n") && ready.contains("STATUS=serving"),
+        "{ready}"
+    );
+    server.signal(Signal::SIGTERM);
+    let stopping = hear();
+    assert!(stopping.contains("STOPPING=1"), "{stopping}");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_passed_socket_is_used_instead_of_the_configured_address() {
+    let home = home();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // A shell puts the socket where systemd would, and knows the process id that the program will have.
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http exec \"$@\"",
+            "sh",
+        ])
+        .args([PROGRAM, "serve", "--http", "192.0.2.1:1"])
+        .current_dir(home.path())
+        .env("XDG_STATE_HOME", home.path())
+        .env_remove("NOTIFY_SOCKET")
+        .stdin(Stdio::from(OwnedFd::from(listener)));
+    let mut server = Server::start(&mut command);
+    assert_eq!(server.address("http"), address);
+    assert!(!server.banner.contains("https://"), "{}", server.banner);
+    TcpStream::connect(address).unwrap();
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn an_address_of_another_machine_is_a_run_time_error() {
+    let home = home();
+    let output = ringlane(home.path())
+        .args(["--http", "192.0.2.1:8080", "--https", "none"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("192.0.2.1:8080 is not an address of this machine"),
+        "{said}"
+    );
+}

@@ -1,0 +1,91 @@
+//! Once warm, decoding allocates nothing; and a decoder that has seen no insertion owns no memory.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use ringlane::h2::hpack::{Decoder, Indexing, Outcome, encode_field};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes on to `System` unchanged; counting neither allocates nor unwinds (`try_with`).
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: `ptr` came from `System` by `alloc` above.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: `ptr` came from `System` by `alloc` above.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(run: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    run();
+    ALLOCATIONS.get() - before
+}
+
+/// Fields with inserted names and values that evict each other, Huffman-coded and plain, some by index.
+fn block(n: usize) -> Vec<u8> {
+    let mut out = vec![0x82, 0x87];
+    for field in 0..12 {
+        let mut literal = Vec::new();
+        let value = format!("{n}-{field};").repeat(1 + (n + field) * 7 % 30);
+        encode_field(
+            &mut literal,
+            b"x-inserted",
+            value.as_bytes(),
+            Indexing::Without,
+        );
+        // A literal with a new name differs from one with insertion in two bits only.
+        literal[0] = 0x40;
+        out.extend_from_slice(&literal);
+        // The newest entry, then its name with another value, inserted again.
+        out.extend_from_slice(&[0xbe, 0x7e, 0x01, b'v']);
+    }
+    out
+}
+
+#[test]
+fn decoding_allocates_nothing_once_warm() {
+    let mut decoder = None;
+    let made = allocations(|| decoder = Some(Decoder::new(4_096)));
+    let mut decoder = decoder.unwrap();
+    let mut scratch = Vec::with_capacity(1_024);
+    let blocks: Vec<_> = (0..50).map(block).collect();
+    let mut sum = 0;
+    let mut decode = |block: &[u8]| {
+        let outcome = decoder.decode(block, usize::MAX, &mut scratch, |field| {
+            sum += field.name.len() + field.value.len();
+        });
+        assert_eq!(outcome, Ok(Outcome::Complete));
+    };
+
+    let no_insertion = allocations(|| decode(&[0x82, 0x84, 0x87, 0x01, 0x01, b'h']));
+    assert_eq!((made, no_insertion), (0, 0));
+    let cold = allocations(|| blocks.iter().for_each(|block| decode(block)));
+    let warm = allocations(|| {
+        for _ in 0..20 {
+            blocks.iter().for_each(|block| decode(block));
+        }
+    });
+    println!("{cold} allocations while warming up, {warm} afterwards");
+    assert_eq!(warm, 0);
+    assert!(cold < 30);
+    assert!(sum > 0);
+}
