@@ -79,10 +79,12 @@ impl Client {
         match scheme {
             Scheme::Clear => {
                 let socket = TcpStream::connect(server.http).await?;
+                socket.set_nodelay(true)?;
                 Self::over(socket, format!("http://{}", server.http), limits).await
             }
             Scheme::Tls => {
                 let socket = TcpStream::connect(server.https).await?;
+                socket.set_nodelay(true)?;
                 let name = ServerName::try_from("localhost").unwrap();
                 let tls = TlsConnector::from(tls_config(server))
                     .connect(name, socket)
