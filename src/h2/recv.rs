@@ -133,10 +133,10 @@ impl<F: Clone> Connection<F> {
     ///
     /// After a connection error (see [`Connection::error`]) everything is swallowed, and every stream is gone without
     /// an event of its own.
-    pub fn handle_bytes<'a>(
+    pub fn handle_bytes<'a, 'i: 'a>(
         &mut self,
         now_ns: u64,
-        input: &mut &'a [u8],
+        input: &mut &'i [u8],
         scratch: &'a mut Scratch,
     ) -> Option<Event<'a>> {
         self.active_ns = now_ns;
@@ -276,7 +276,9 @@ impl<F: Clone> Connection<F> {
         if self.held.len() < FRAME_HEADER_LEN + header.length as usize {
             return Ok(None);
         }
-        self.incomplete_ns = None;
+        if self.block.stream == 0 {
+            self.incomplete_ns = None;
+        }
         let held = std::mem::take(&mut self.held);
         let step = self.frame(now_ns, header, &held[FRAME_HEADER_LEN..], scratch);
         scratch.give_back(held);
@@ -556,11 +558,10 @@ impl<F: Clone> Connection<F> {
         }
         self.settings_received = true;
         let before = self.peer;
-        self.peer.apply(payload)?;
-        if self.peer.header_table_size != before.header_table_size {
-            self.encoder
-                .peer_max_table_size(self.peer.header_table_size);
-        }
+        let lowest_table = self.peer.apply(payload)?;
+        self.encoder.peer_max_table_size(lowest_table);
+        self.encoder
+            .peer_max_table_size(self.peer.header_table_size);
         let (old, new) = (before.initial_window_size, self.peer.initial_window_size);
         if old != new {
             let mut unblocked = Ok(());
@@ -598,16 +599,18 @@ impl<F: Clone> Connection<F> {
         payload: &[u8],
     ) -> Result<(), ConnectionError> {
         let payload = parse_ping(payload)?;
-        self.budgets.spend(Budget::Pings, now_ns)?;
         if !header.has(flags::ACK) {
+            self.budgets.spend(Budget::Pings, now_ns)?;
             return self.answer(Control::PingAck(payload));
         }
         match payload {
-            RESET_PING => self.resets.acknowledged(),
-            DRAIN_PING if self.closing == Closing::Notice => self.drain(),
-            _ => {}
+            RESET_PING if self.resets.acknowledged() => Ok(()),
+            DRAIN_PING if self.closing == Closing::Notice => {
+                self.drain();
+                Ok(())
+            }
+            _ => self.budgets.spend(Budget::Pings, now_ns),
         }
-        Ok(())
     }
 
     fn recv_window_update<'a>(
@@ -649,7 +652,7 @@ impl<F: Clone> Connection<F> {
     fn recv_priority_update(&mut self, now_ns: u64, payload: &[u8]) -> Result<(), ConnectionError> {
         let (id, value) = parse_priority_update(payload)?;
         self.budgets.spend(Budget::Idle, now_ns)?;
-        if id == 0 || id % 2 == 0 {
+        if id == 0 || id.is_multiple_of(2) {
             return Err(ConnectionError::PriorityUpdateTarget);
         }
         let priority = Priority::parse(value);
@@ -674,7 +677,7 @@ impl<F: Clone> Connection<F> {
     ) -> Result<Option<Step<'a>>, ConnectionError> {
         let id = header.stream_id;
         let headers = Headers::parse(header, payload)?;
-        if id % 2 == 0 {
+        if id.is_multiple_of(2) {
             return Err(ConnectionError::EvenStreamId);
         }
         let end_stream = header.has(flags::END_STREAM);
