@@ -301,7 +301,7 @@ fn an_answer_before_the_request_has_ended() {
     let mut client = prepared();
     client.core.respond(1, bytes(5));
     let frames = client.frames();
-    assert_eq!(body_of(&frames, 1).1, true);
+    assert!(body_of(&frames, 1).1);
     let reset = frames
         .iter()
         .position(|frame| frame.header.kind == Kind::RST_STREAM)
@@ -329,7 +329,8 @@ fn an_answer_before_the_request_has_ended() {
 #[test]
 fn content_length_is_what_is_sent() {
     let length = |length| [POST.as_slice(), &[("content-length", length)]].concat();
-    let cases: [(&str, &[(usize, bool)], bool); 7] = [
+    type Case = (&'static str, &'static [(usize, bool)], bool);
+    let cases: [Case; 7] = [
         ("3", &[(3, true)], true),
         ("3", &[(1, false), (2, true)], true),
         ("3", &[(3, false), (0, true)], true),

@@ -283,12 +283,12 @@ impl Client {
                         data: all,
                         end,
                     }) = self.seen.last_mut()
+                        && *last == stream
+                        && !*end
                     {
-                        if *last == stream && !*end {
-                            all.extend_from_slice(data);
-                            *end = end_stream;
-                            continue;
-                        }
+                        all.extend_from_slice(data);
+                        *end = end_stream;
+                        continue;
                     }
                     Seen::Data {
                         stream,
