@@ -369,7 +369,7 @@ impl<F: Clone> Connection<F> {
         match self.streams.find(id) {
             Some(index) => self.streams.get(index).state,
             // We never push, so that even identifiers stay idle.
-            None if id > self.last_stream_id || id % 2 == 0 => State::Idle,
+            None if id > self.last_stream_id || id.is_multiple_of(2) => State::Idle,
             None if self.resets.absorbs(id) || self.is_past_goaway(id) => State::ClosedByUs,
             None => State::Closed,
         }

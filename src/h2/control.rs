@@ -78,13 +78,15 @@ impl Resets {
         self.before_ping = std::mem::take(&mut self.since_ping);
     }
 
-    /// A PING with [`RESET_PING`] was acknowledged.
-    pub(super) fn acknowledged(&mut self) {
-        if std::mem::take(&mut self.ping_in_flight) {
+    /// A PING with [`RESET_PING`] was acknowledged; whether one was in flight.
+    pub(super) fn acknowledged(&mut self) -> bool {
+        let in_flight = std::mem::take(&mut self.ping_in_flight);
+        if in_flight {
             self.before_ping = 0;
             if !self.ping_due {
                 self.up_to = 0;
             }
         }
+        in_flight
     }
 }

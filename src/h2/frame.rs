@@ -436,7 +436,8 @@ mod tests {
     #[test]
     fn what_a_header_alone_violates() {
         use ConnectionError as E;
-        let cases: &[(Kind, u8, StreamId, usize, Result<(), Violation>)] = &[
+        type Case = (Kind, u8, StreamId, usize, Result<(), Violation>);
+        let cases: &[Case] = &[
             (Kind::DATA, 0, 1, 16_384, Ok(())),
             (Kind::DATA, 0, 1, 16_385, Err(E::FrameTooLarge.into())),
             (Kind(0xee), 0, 1, 16_385, Err(E::FrameTooLarge.into())),

@@ -332,10 +332,10 @@ fn check_request(fields: &Fields) -> Result<(), StreamError> {
     }
     let authority = fields.pseudo[Pseudo::Authority as usize].map(|span| fields.value(span));
     let host = fields.host.map(|span| fields.value(span));
-    if let (Some(authority), Some(host)) = (authority, host) {
-        if !authority.eq_ignore_ascii_case(host) {
-            return Err(StreamError::HostMismatch);
-        }
+    if let (Some(authority), Some(host)) = (authority, host)
+        && !authority.eq_ignore_ascii_case(host)
+    {
+        return Err(StreamError::HostMismatch);
     }
     if method == b"CONNECT" {
         // Section 8.5.

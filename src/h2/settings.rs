@@ -58,7 +58,10 @@ impl PeerSettings {
     /// # Errors
     /// A value out of its range, a payload that is not whole, or too many parameters. What came before it has been
     /// applied: the connection ends.
-    pub fn apply(&mut self, payload: &[u8]) -> Result<(), ConnectionError> {
+    ///
+    /// Gives the lowest table size on the way, which the encoder must not miss (RFC 7541, section 4.2).
+    pub fn apply(&mut self, payload: &[u8]) -> Result<u32, ConnectionError> {
+        let mut lowest_table = self.header_table_size;
         let (parameters, rest) = payload.as_chunks::<PARAMETER_LEN>();
         if !rest.is_empty() {
             return Err(ConnectionError::SettingsLength);
@@ -69,7 +72,10 @@ impl PeerSettings {
         for &[i, j, a, b, c, d] in parameters {
             let value = u32::from_be_bytes([a, b, c, d]);
             match u16::from_be_bytes([i, j]) {
-                id::HEADER_TABLE_SIZE => self.header_table_size = value,
+                id::HEADER_TABLE_SIZE => {
+                    self.header_table_size = value;
+                    lowest_table = lowest_table.min(value);
+                }
                 id::ENABLE_PUSH if value > 1 => return Err(ConnectionError::EnablePush),
                 id::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
                     return Err(ConnectionError::InitialWindowSize);
@@ -87,7 +93,7 @@ impl PeerSettings {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(lowest_table)
     }
 }
 
@@ -139,7 +145,7 @@ mod tests {
         let mut settings = PeerSettings::default();
         settings
             .apply(&SettingsFrame::new(parameters).as_bytes()[FRAME_HEADER_LEN..])
-            .map(|()| settings)
+            .map(|_| settings)
     }
 
     #[test]
@@ -210,6 +216,12 @@ mod tests {
             assert_eq!(applied(&[(id, value)]).err(), error, "{id} = {value}");
         }
         let mut settings = PeerSettings::default();
+        let table =
+            SettingsFrame::new(&[(id::HEADER_TABLE_SIZE, 10), (id::HEADER_TABLE_SIZE, 9_000)]);
+        assert_eq!(
+            settings.apply(&table.as_bytes()[FRAME_HEADER_LEN..]),
+            Ok(10)
+        );
         assert_eq!(settings.apply(&[0; 5]), Err(E::SettingsLength));
         assert_eq!(
             settings.apply(&vec![0xff; 6 * 65]),

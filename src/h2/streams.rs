@@ -316,7 +316,6 @@ mod tests {
                     store.remove(index);
                 }
             }
-            prop_assert!(store.is_trimmable());
             store.trim();
             prop_assert!(!store.is_trimmable() && store.find(1).is_none());
         }

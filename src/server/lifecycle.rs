@@ -145,7 +145,8 @@ impl<'a, H: Control> Lifecycle<'a, H> {
     pub(super) fn run(mut self) -> Result<(), ServerError> {
         self.wait_until_ended();
         if self.config.report().is_some() {
-            say(&format!("{}\n", self.meter.total_line(Instant::now())));
+            let total = self.meter.total_line(Instant::now());
+            say(&format!("{total}\n{}", self.meter.shard_lines()));
         }
         let failure = self.failure.take();
         for shard in self.shards.drain(..) {

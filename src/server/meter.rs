@@ -11,6 +11,9 @@ struct Totals {
     requests: u64,
     bytes: u64,
     connections: u64,
+    accepted: u64,
+    leased: usize,
+    panics: u64,
 }
 
 /// Adds up what the shards report.
@@ -46,6 +49,9 @@ impl Meter {
             requests: snapshot.requests,
             bytes: snapshot.bytes,
             connections: snapshot.connections,
+            accepted: snapshot.accepted,
+            leased: snapshot.leased,
+            panics: snapshot.panics,
         };
         for sum in [&mut self.since_last, &mut self.since_start] {
             merge(sum, &snapshot.latency);
@@ -84,6 +90,22 @@ impl Meter {
         format!("total {line}")
     }
 
+    /// A line for each shard: its share of the work, and what it has not given back.
+    pub(super) fn shard_lines(&self) -> String {
+        let line = |(number, shard): (usize, &Totals)| {
+            format!(
+                "shard {number}: {} requests, {}, {} accepted, {} connections left, leased {} bytes, {} panics\n",
+                shard.requests,
+                human_bytes(shard.bytes as f64),
+                shard.accepted,
+                shard.connections,
+                shard.leased,
+                shard.panics,
+            )
+        };
+        self.shards.iter().enumerate().map(line).collect()
+    }
+
     fn sum(&self) -> Totals {
         self.shards
             .iter()
@@ -91,6 +113,9 @@ impl Meter {
                 requests: sum.requests + shard.requests,
                 bytes: sum.bytes + shard.bytes,
                 connections: sum.connections + shard.connections,
+                accepted: sum.accepted + shard.accepted,
+                leased: sum.leased + shard.leased,
+                panics: sum.panics + shard.panics,
             })
     }
 }
@@ -200,7 +225,7 @@ mod tests {
             requests,
             bytes,
             connections: 100,
-            accepted: 0,
+            accepted: 7,
             latency,
             leased: 0,
             in_flight: 0,
@@ -226,6 +251,12 @@ mod tests {
         assert_eq!(
             line,
             "3.0s  500 req/s  500 B/s  200 connections  no latencies"
+        );
+        assert_eq!(
+            meter.shard_lines().lines().next(),
+            Some(
+                "shard 0: 40500 requests, 1.0 GB, 7 accepted, 100 connections left, leased 0 bytes, 0 panics"
+            )
         );
         let line = meter.total_line(two + Duration::from_secs(1));
         assert!(line.starts_with("total 3.0s  30,167 req/s"), "{line}");

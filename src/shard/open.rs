@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::slice;
 
 use bytes::Bytes;
 use rustix::fs::{FileType, OFlags, Stat};
@@ -85,7 +86,7 @@ impl Shared {
                 file: Ok(descriptor),
             } => self.opened(key, descriptor),
             Event::Opened { file: Err(errno) } => Some(Err(self.refused(errno))),
-            Event::Read { gather, result } => Some(self.contents_read(key, gather, result)),
+            Event::Read { gather, result } => Some(self.contents_read(key, &gather, result)),
             _ => None,
         };
         let outcome = step?;
@@ -148,15 +149,20 @@ impl Shared {
         job.opened = Some((Rc::clone(&descriptor), identity));
         // One byte more than there should be shows a file that grew.
         let len = (identity.len as usize + 1).min(SMALL_FILE_BYTES as usize);
-        self.ring
-            .read(descriptor, gather, &[0..len], 0, job_owner(key));
+        self.ring.read(
+            descriptor,
+            gather,
+            slice::from_ref(&(0..len)),
+            0,
+            job_owner(key),
+        );
         None
     }
 
     fn contents_read(
         &mut self,
         key: Owner,
-        gather: Box<Gather>,
+        gather: &Gather,
         result: Result<usize, Errno>,
     ) -> Result<Found, u16> {
         let opened = self

@@ -249,10 +249,9 @@ impl Connection {
         let Some(outgoing) = self.outgoing.take() else {
             return;
         };
-        match outgoing.gather {
-            Some(gather) => shared.pool.put(gather, outgoing.plan),
-            // The ring still has the gather: it comes back to a connection that wants it no more.
-            None => {}
+        // Should the ring still have the gather, it comes back to a connection that wants it no more.
+        if let Some(gather) = outgoing.gather {
+            shared.pool.put(gather, outgoing.plan);
         }
         wake_starved(shared);
     }

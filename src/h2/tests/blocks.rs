@@ -1,0 +1,195 @@
+//! Field blocks of any size, both ways.
+
+use super::*;
+
+/// A request whose field block is cut into HEADERS and CONTINUATION frames of `size` bytes.
+fn in_frames(stream: StreamId, block: &[u8], size: usize) -> Vec<u8> {
+    let parts: Vec<_> = block.chunks(size).collect();
+    let mut out = Vec::new();
+    for (n, part) in parts.iter().enumerate() {
+        let (kind, mut flags) = if n == 0 {
+            (Kind::HEADERS, flags::END_STREAM)
+        } else {
+            (Kind::CONTINUATION, 0)
+        };
+        flags |= if n + 1 == parts.len() {
+            flags::END_HEADERS
+        } else {
+            0
+        };
+        out.extend(frame(kind, flags, stream, part));
+    }
+    out
+}
+
+#[test]
+fn a_block_over_the_list_limit_is_answered_431() {
+    let long = "x".repeat(40_000);
+    let mut client = Client::new();
+    let fields: Vec<_> = GET.iter().copied().chain([("x", &long[..])]).collect();
+    client.feed(&in_frames(1, &block(&fields), 10_000));
+    assert_eq!(client.events(), []);
+    let frames = client.frames();
+    let mut decoder = Decoder::new(4_096);
+    let fields = fields_of(&frames, 1, &mut decoder);
+    assert_eq!(fields[0], (":status".into(), "431".into()));
+    assert!(body_of(&frames, 1).1);
+    assert!(client.works(3));
+}
+
+#[test]
+fn the_hpack_state_is_in_step_after_requests_that_were_not_served() {
+    // Each of the blocks adds one entry to the table; the last request takes all of them from there.
+    let mut client = Client::with(
+        Config {
+            max_concurrent_streams: 4,
+            ..Config::default()
+        },
+        &[],
+    );
+    let adding = |name: &str, bad: &str| {
+        let mut out = block(&[GET.as_slice(), &[("x", bad)]].concat());
+        out.extend([0x40, 1]);
+        out.extend(name.as_bytes());
+        out.extend([1, b'v']);
+        out
+    };
+    client.feed(&frame(Kind::HEADERS, 5, 1, &adding("a", "\0")));
+    client.feed(&frame(Kind::HEADERS, 4, 3, &adding("b", "y")));
+    client.core.reset(3, ErrorCode::CANCEL);
+    client.feed(&frame(Kind::HEADERS, 5, 3, &adding("c", "y")));
+    client.feed(&frame(Kind::HEADERS, 5, 5, &adding("d", "y")));
+    client.feed(&frame(Kind::HEADERS, 5, 5, &adding("e", "y")));
+    client.frames();
+    client.feed(&frame(Kind::HEADERS, 5, 7, &in_table()));
+    let events = client.events();
+    let Some(Seen::Request { head, .. }) = events.last() else {
+        panic!("{events:?}")
+    };
+    let names: Vec<_> = head[4..].iter().map(|(name, _)| &name[..]).collect();
+    assert_eq!(names, [b"a", b"b", b"c", b"d", b"e"]);
+}
+
+/// A block with the five newest entries of the table, the oldest first.
+fn in_table() -> Vec<u8> {
+    let mut out = block(&GET);
+    out.extend([0x80 | 66, 0x80 | 65, 0x80 | 64, 0x80 | 63, 0x80 | 62]);
+    out
+}
+
+#[test]
+fn continuation_without_end_is_cut_off() {
+    let mut client = Client::new();
+    client.feed(&frame(Kind::HEADERS, 0, 1, &[0; 16_000]));
+    for _ in 0..10 {
+        client.feed(&frame(Kind::CONTINUATION, 0, 1, &[0; 16_000]));
+    }
+    assert_eq!(client.goaway(), Some(ErrorCode::ENHANCE_YOUR_CALM));
+
+    let mut client = Client::new();
+    client.feed(&frame(Kind::HEADERS, 0, 1, &[]));
+    for _ in 0..100 {
+        client.feed(&frame(Kind::CONTINUATION, 0, 1, &[]));
+    }
+    assert_eq!(client.goaway(), Some(ErrorCode::ENHANCE_YOUR_CALM));
+}
+
+/// A response whose field block has `len` bytes of value.
+fn large(len: usize, body: usize) -> Response<u8> {
+    let value = "v".repeat(len);
+    let mut head = Vec::new();
+    hpack::encode_status(&mut head, 200);
+    Response {
+        head: [head.into(), block(&[("x", &value)]).into()],
+        ..bytes(body)
+    }
+}
+
+#[test]
+fn a_block_larger_than_a_frame_or_a_slot_goes_out_in_parts() {
+    for layout in [Layout::Gathered, Layout::Placed, SEALED] {
+        for slot_len in [200, 1_000, 20_000, 200_000] {
+            for len in [10, 16_300, 16_400, 60_000] {
+                let mut client = Client::wide();
+                (client.layout, client.slot_len) = (layout, slot_len);
+                client.feed(&[get(1), get(3)].concat());
+                client.core.respond(1, large(len * 2, 0));
+                client.core.respond(3, large(len * 2, 100));
+                // Something that may not come between.
+                client.transmit();
+                client.feed(&frame(Kind::PING, 0, 0, &[0; 8]));
+                client.core.reset(5, ErrorCode::CANCEL);
+                let frames = client.frames();
+                let mut open = None;
+                for frame in &frames {
+                    let header = frame.header;
+                    if let Some(stream) = open {
+                        assert_eq!(
+                            (header.kind, header.stream_id),
+                            (Kind::CONTINUATION, stream)
+                        );
+                    }
+                    if matches!(header.kind, Kind::HEADERS | Kind::CONTINUATION) {
+                        assert!(header.length <= 16_384);
+                        open = (!header.has(flags::END_HEADERS)).then_some(header.stream_id);
+                    }
+                }
+                let mut decoder = Decoder::new(4_096);
+                for (stream, body) in [(1, 0), (3, 100)] {
+                    let fields = fields_of(&frames, stream, &mut decoder);
+                    assert_eq!(fields[1].1.len(), len * 2, "{layout:?} {slot_len} {len}");
+                    assert_eq!(body_of(&frames, stream).0.len(), body);
+                    assert!(
+                        frames.iter().any(
+                            |f| f.header.stream_id == stream && f.header.has(flags::END_STREAM)
+                        )
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_reset_in_the_middle_of_its_block() {
+    let mut client = Client::wide();
+    client.slot_len = 1_000;
+    client.feed(&[get(1), get(3)].concat());
+    client.core.respond(1, large(5_000, 5_000));
+    client.transmit();
+    client.feed(&rst_stream(1, ErrorCode::CANCEL));
+    client.core.respond(3, empty());
+    let frames = client.frames();
+    let mut decoder = Decoder::new(4_096);
+    assert_eq!(fields_of(&frames, 1, &mut decoder)[1].1.len(), 5_000);
+    assert_eq!(fields_of(&frames, 3, &mut decoder)[0].1, "200");
+    assert!(body_of(&frames, 1).0.is_empty());
+
+    // The same with an error of the connection.
+    let mut client = Client::wide();
+    client.slot_len = 1_000;
+    client.feed(&get(1));
+    client.core.respond(1, large(5_000, 5_000));
+    client.transmit();
+    client.feed(&window_update(0, 0));
+    let frames = client.frames();
+    assert_eq!(fields_of(&frames, 1, &mut decoder)[1].1.len(), 5_000);
+    assert_eq!(frames.last().unwrap().header.kind, Kind::GOAWAY);
+    assert!(client.core.is_done());
+}
+
+#[test]
+fn a_lowered_table_is_confirmed_in_the_next_block() {
+    let id = super::super::settings::id::HEADER_TABLE_SIZE;
+    let mut client = Client::with(Config::default(), &[(id, 0), (id, 4_096)]);
+    let mut decoder = Decoder::new(4_096);
+    decoder.set_max_table_size(0);
+    decoder.set_max_table_size(4_096);
+    for stream in [1, 3] {
+        client.feed(&get(stream));
+        client.core.respond(stream, empty());
+        let frames = client.frames();
+        assert_eq!(frames[0].payload[0] == 0x20, stream == 1);
+        assert_eq!(fields_of(&frames, stream, &mut decoder)[0].1, "200");
+    }
+}
