@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::control::{Control, ControlQueue, Resets};
 use super::error::{ConnectionError, ErrorCode, StreamError};
 use super::frame::StreamId;
-use super::hpack::{Decoder, Encoder};
+use super::head::Peer;
+use super::hpack::{DEFAULT_TABLE_SIZE, Decoder, Encoder};
 use super::limits::{
     Budgets, DEFAULT_WINDOW, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MAX_QUEUED_CONTROL,
     MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS,
@@ -20,9 +21,6 @@ use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
 use super::streams::{Body, Index, Phase, Streams};
 use super::window::Window;
-
-/// SETTINGS_HEADER_TABLE_SIZE before any SETTINGS, in bytes (RFC 9113, section 6.5.2).
-const DEFAULT_HEADER_TABLE_SIZE: u32 = 4_096;
 
 /// What we allow a peer. Shared by all connections of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +47,7 @@ impl Default for Config {
             connection_window: 262_144,
             max_frame_size: MIN_MAX_FRAME_SIZE,
             max_header_list_size: 32_768,
-            header_table_size: DEFAULT_HEADER_TABLE_SIZE,
+            header_table_size: DEFAULT_TABLE_SIZE as u32,
         }
     }
 }
@@ -95,6 +93,7 @@ pub(super) enum Closing {
 pub struct Connection<F> {
     pub(super) config: Rc<Config>,
     pub(super) decoder: Decoder,
+    pub(super) decoder_peer: Peer,
     pub(super) encoder: Encoder,
     pub(super) peer: PeerSettings,
     pub(super) budgets: Budgets,
@@ -145,7 +144,8 @@ impl<F: Clone> Connection<F> {
             control.push_back(Control::ConnectionUpdate);
         }
         Self {
-            decoder: Decoder::new(DEFAULT_HEADER_TABLE_SIZE as usize),
+            decoder: Decoder::new(config.header_table_size as usize),
+            decoder_peer: Peer::default(),
             encoder: Encoder::default(),
             peer: PeerSettings::default(),
             budgets: Budgets::new(now_ns),

@@ -10,6 +10,7 @@ use super::connection::{Closing, Connection};
 use super::control::{Control, DRAIN_PING, RESET_PING};
 use super::error::ErrorCode;
 use super::frame::{self, FrameHeader, Kind, StreamId, flags};
+use super::hpack::DEFAULT_TABLE_SIZE;
 use super::limits::{
     DEFAULT_WINDOW, MAX_SENT_FRAME, MAX_WINDOW, MIN_FRAME_AT_END, MIN_MAX_FRAME_SIZE, SMALL_BODY,
 };
@@ -202,7 +203,11 @@ impl<F: Clone> Connection<F> {
     fn settings_frame(&self) -> SettingsFrame {
         let config = &self.config;
         let all = [
-            (id::HEADER_TABLE_SIZE, config.header_table_size, 4_096),
+            (
+                id::HEADER_TABLE_SIZE,
+                config.header_table_size,
+                DEFAULT_TABLE_SIZE as u32,
+            ),
             (
                 id::MAX_CONCURRENT_STREAMS,
                 config.max_concurrent_streams,
