@@ -123,7 +123,7 @@ fn a_warm_connection_allocates_nothing() {
     encode_status(&mut head, 200);
     let head = [Bytes::from(head), Bytes::from_static(b"")];
     let small = Bytes::from(vec![7; 1_024]);
-    let rounds = 4_000;
+    let rounds = 500;
     let inputs: Vec<Vec<u8>> = (0..rounds)
         .map(|round| {
             let mut input: Vec<u8> = (0..20)
@@ -177,17 +177,6 @@ fn a_warm_connection_allocates_nothing() {
         serve(&mut connection, input, n * 7 % input.len(), n % 2 == 0);
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
-    if std::env::var_os("RINGLANE_TIME").is_some() {
-        let started = std::time::Instant::now();
-        for input in &inputs[500..] {
-            serve(&mut connection, input, usize::MAX, false);
-        }
-        let requests = (inputs.len() - 500) * 20;
-        println!(
-            "{:.0} ns per request",
-            started.elapsed().as_nanos() as f64 / requests as f64
-        );
-    }
     assert_eq!((connection.open_streams(), connection.error()), (0, None));
 }
 
