@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::control::{Control, ControlQueue, Resets};
 use super::error::{ConnectionError, ErrorCode, StreamError};
 use super::frame::StreamId;
-use super::hpack::{Decoder, Encoder};
+use super::head::Peer;
+use super::hpack::{DEFAULT_TABLE_SIZE, Decoder, Encoder};
 use super::limits::{
     Budgets, DEFAULT_WINDOW, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MAX_QUEUED_CONTROL,
     MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS,
@@ -20,9 +21,6 @@ use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
 use super::streams::{Body, Index, Phase, Streams};
 use super::window::Window;
-
-/// SETTINGS_HEADER_TABLE_SIZE before any SETTINGS, in bytes (RFC 9113, section 6.5.2).
-const DEFAULT_HEADER_TABLE_SIZE: u32 = 4_096;
 
 /// What we allow a peer. Shared by all connections of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +47,7 @@ impl Default for Config {
             connection_window: 262_144,
             max_frame_size: MIN_MAX_FRAME_SIZE,
             max_header_list_size: 32_768,
-            header_table_size: DEFAULT_HEADER_TABLE_SIZE,
+            header_table_size: DEFAULT_TABLE_SIZE as u32,
         }
     }
 }
@@ -71,8 +69,8 @@ pub(super) enum Closing {
     Notice,
     /// The last stream that is served is this one.
     Final(StreamId),
-    /// A violation of the peer's. GOAWAY is all there is to say.
-    Failed(ConnectionError),
+    /// A violation of the peer's. GOAWAY with this last stream is all there is to say.
+    Failed(ConnectionError, StreamId),
 }
 
 /// The server's side of an HTTP/2 connection, sans-IO.
@@ -95,6 +93,7 @@ pub(super) enum Closing {
 pub struct Connection<F> {
     pub(super) config: Rc<Config>,
     pub(super) decoder: Decoder,
+    pub(super) decoder_peer: Peer,
     pub(super) encoder: Encoder,
     pub(super) peer: PeerSettings,
     pub(super) budgets: Budgets,
@@ -145,7 +144,8 @@ impl<F: Clone> Connection<F> {
             control.push_back(Control::ConnectionUpdate);
         }
         Self {
-            decoder: Decoder::new(DEFAULT_HEADER_TABLE_SIZE as usize),
+            decoder: Decoder::new(config.header_table_size as usize),
+            decoder_peer: Peer::default(),
             encoder: Encoder::default(),
             peer: PeerSettings::default(),
             budgets: Budgets::new(now_ns),
@@ -203,7 +203,7 @@ impl<F: Clone> Connection<F> {
     /// into frames that the peer ignores: they are given back to the connection's window. Nothing more goes out on
     /// the stream but RST_STREAM(INTERNAL_ERROR), also when END_STREAM was framed already and the stream is gone.
     pub fn body_failed(&mut self, stream: StreamId, unsent: usize) {
-        if matches!(self.closing, Closing::Failed(_)) {
+        if matches!(self.closing, Closing::Failed(..)) {
             return;
         }
         // It was in the window before, so that only a WINDOW_UPDATE that was too large keeps it from going back.
@@ -230,7 +230,7 @@ impl<F: Clone> Connection<F> {
                 self.control.push_back(Control::DrainPing);
             }
             Closing::Notice => self.drain(),
-            Closing::Final(_) | Closing::Failed(_) => {}
+            Closing::Final(_) | Closing::Failed(..) => {}
         }
     }
 
@@ -246,7 +246,7 @@ impl<F: Clone> Connection<F> {
         match self.closing {
             Closing::No | Closing::Notice => false,
             Closing::Final(_) => self.streams.len() == 0 && !self.wants_transmit(),
-            Closing::Failed(_) => !self.wants_transmit(),
+            Closing::Failed(..) => !self.wants_transmit(),
         }
     }
 
@@ -254,7 +254,7 @@ impl<F: Clone> Connection<F> {
     #[must_use]
     pub fn error(&self) -> Option<ConnectionError> {
         match self.closing {
-            Closing::Failed(error) => Some(error),
+            Closing::Failed(error, _) => Some(error),
             _ => None,
         }
     }
@@ -267,7 +267,7 @@ impl<F: Clone> Connection<F> {
 
     /// Acts on what was due by `now_ns`.
     pub fn handle_timeout(&mut self, now_ns: u64) {
-        if !matches!(self.closing, Closing::Failed(_)) {
+        if !matches!(self.closing, Closing::Failed(..)) {
             let error = if self
                 .preface_deadline()
                 .is_some_and(|deadline| deadline <= now_ns)
@@ -304,7 +304,7 @@ impl<F: Clone> Connection<F> {
     /// timer that fires early and asks again does no harm.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        let failing = matches!(self.closing, Closing::Failed(_));
+        let failing = matches!(self.closing, Closing::Failed(..));
         let deadlines = [
             self.preface_deadline().filter(|_| !failing),
             self.settings_deadline().filter(|_| !failing),
@@ -334,10 +334,15 @@ impl<F: Clone> Connection<F> {
 
     /// Ends the connection: GOAWAY, and nothing else any more but the rest of a field block that was begun.
     pub(super) fn fail(&mut self, error: ConnectionError) {
-        if matches!(self.closing, Closing::Failed(_)) {
+        if matches!(self.closing, Closing::Failed(..)) {
             return;
         }
-        self.closing = Closing::Failed(error);
+        let last = match self.closing {
+            // It never increases (RFC 9113, section 6.8).
+            Closing::Final(last) => last,
+            _ => self.last_stream_id,
+        };
+        self.closing = Closing::Failed(error, last);
         // Our SETTINGS come first, whatever happens (RFC 9113, section 3.4).
         let first = self.control.front() == Some(&Control::Settings);
         self.control.clear();
@@ -409,6 +414,17 @@ impl<F: Clone> Connection<F> {
             StreamError::PriorityLength => ConnectionError::IdlePriorityLength,
             StreamError::SelfDependency => ConnectionError::IdleSelfDependency,
             _ => ConnectionError::IdleStream,
+        }
+    }
+
+    /// What holds between any two calls.
+    pub(super) fn invariants(&self) {
+        if cfg!(debug_assertions) {
+            self.ready.invariants(&self.streams);
+            assert!(self.streams.len() <= self.config.max_concurrent_streams as usize);
+            assert!(
+                self.pending.is_some() || !self.streams.iter().any(|s| s.phase == Phase::Heading)
+            );
         }
     }
 }

@@ -120,7 +120,7 @@ const ALLOWANCES: [Allowance; 5] = [
     Allowance {
         most: 4_000,
         per_second: 200,
-        per_use: 4,
+        per_use: 8,
         violation: ConnectionError::TooManyWindowUpdates,
     },
     Allowance {

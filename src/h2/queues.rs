@@ -138,4 +138,31 @@ impl Ready {
             Phase::Waiting | Phase::Heading | Phase::Blocked => None,
         }
     }
+
+    /// Every stream that is said to be in a queue is in it, once, and nothing else is.
+    pub(super) fn invariants<F>(&self, streams: &Streams<F>) {
+        for (queues, phase) in [(&self.fresh, Phase::Fresh), (&self.bodies, Phase::Body)] {
+            let mut linked = 0;
+            for (urgency, queue) in queues.queues.iter().enumerate() {
+                assert_eq!(queue.first != NONE, queues.mask & (1 << urgency) != 0);
+                let (mut prev, mut at) = (NONE, queue.first);
+                while at != NONE {
+                    let stream = streams.get(at);
+                    assert!(stream.id != 0 && stream.phase == phase && stream.prev == prev);
+                    assert_eq!(usize::from(stream.priority.urgency), urgency);
+                    assert!(phase != Phase::Body || stream.send_window.available() > 0);
+                    linked += 1;
+                    (prev, at) = (at, stream.next);
+                }
+                assert_eq!(queue.last, prev);
+            }
+            assert_eq!(
+                linked,
+                streams
+                    .iter()
+                    .filter(|stream| stream.phase == phase)
+                    .count()
+            );
+        }
+    }
 }

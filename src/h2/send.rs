@@ -10,6 +10,7 @@ use super::connection::{Closing, Connection};
 use super::control::{Control, DRAIN_PING, RESET_PING};
 use super::error::ErrorCode;
 use super::frame::{self, FrameHeader, Kind, StreamId, flags};
+use super::hpack::DEFAULT_TABLE_SIZE;
 use super::limits::{
     DEFAULT_WINDOW, MAX_SENT_FRAME, MAX_WINDOW, MIN_FRAME_AT_END, MIN_MAX_FRAME_SIZE, SMALL_BODY,
 };
@@ -118,6 +119,7 @@ impl<F: Clone> Connection<F> {
         if self.pending.is_none() {
             self.put_control(slot);
         }
+        self.invariants();
     }
 
     /// Urgencies of which something can be sent now, as a bit mask.
@@ -181,7 +183,9 @@ impl<F: Clone> Connection<F> {
                     let increment = std::mem::take(&mut self.recv_owed);
                     // What is owed was taken out of the window before, or is what the configuration adds to it.
                     let _ = self.recv_window.credit(increment);
-                    slot.put(&frame::window_update(0, increment));
+                    if increment > 0 {
+                        slot.put(&frame::window_update(0, increment));
+                    }
                 }
                 Control::StreamUpdate(id) => self.put_stream_update(slot, id),
                 Control::RstStream(id, code) => slot.put(&frame::rst_stream(id, code)),
@@ -202,7 +206,11 @@ impl<F: Clone> Connection<F> {
     fn settings_frame(&self) -> SettingsFrame {
         let config = &self.config;
         let all = [
-            (id::HEADER_TABLE_SIZE, config.header_table_size, 4_096),
+            (
+                id::HEADER_TABLE_SIZE,
+                config.header_table_size,
+                DEFAULT_TABLE_SIZE as u32,
+            ),
             (
                 id::MAX_CONCURRENT_STREAMS,
                 config.max_concurrent_streams,
@@ -238,7 +246,7 @@ impl<F: Clone> Connection<F> {
 
     fn put_goaway(&self, slot: &mut Slot<'_, F>) {
         let (last, code, debug) = match self.closing {
-            Closing::Failed(error) => (self.last_stream_id, error.code(), error.text()),
+            Closing::Failed(error, last) => (last, error.code(), error.text()),
             Closing::Final(last) => (last, ErrorCode::NO_ERROR, ""),
             Closing::No | Closing::Notice => (MAX_WINDOW, ErrorCode::NO_ERROR, ""),
         };

@@ -158,6 +158,11 @@ impl<F> Streams<F> {
     }
 
     /// Every stream.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream<F>> {
+        self.slab.iter().filter(|stream| stream.id != 0)
+    }
+
+    /// Every stream, to be changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream<F>> {
         self.slab.iter_mut().filter(|stream| stream.id != 0)
     }

@@ -5,6 +5,7 @@ use crate::h2::connection::{Closing, Connection};
 use crate::h2::control::{Control, DRAIN_PING, RESET_PING};
 use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags, parse_ping, parse_priority_update};
+use crate::h2::head::Peer;
 use crate::h2::limits::{Budget, MAX_EARLY_PRIORITIES};
 use crate::h2::priority::Priority;
 use crate::h2::stream::{Input, Next};
@@ -77,6 +78,7 @@ impl<F: Clone> Connection<F> {
                 let _ = stream.recv_window.adjust(old, new);
             }
         }
+        self.decoder_peer = Peer::default();
         self.decoder
             .set_max_table_size(self.config.header_table_size as usize);
     }

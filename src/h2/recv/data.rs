@@ -5,7 +5,7 @@ use crate::h2::connection::Connection;
 use crate::h2::control::Control;
 use crate::h2::error::{ConnectionError, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags};
-use crate::h2::limits::Budget;
+use crate::h2::limits::{Budget, DEFAULT_WINDOW};
 use crate::h2::stream::{Input, Next};
 
 /// DATA frames with at least this many bytes count as useful work.
@@ -149,7 +149,9 @@ impl<F: Clone> Connection<F> {
 
     /// Queues a WINDOW_UPDATE for the connection when half of its window is owed.
     fn give_back_to_connection(&mut self) {
-        if !self.connection_update_queued && self.recv_owed >= self.config.connection_window / 2 {
+        if !self.connection_update_queued
+            && self.recv_owed >= self.config.connection_window.max(DEFAULT_WINDOW) / 2
+        {
             self.connection_update_queued = true;
             self.control.push_back(Control::ConnectionUpdate);
         }

@@ -174,7 +174,13 @@ impl<F: Clone> Connection<F> {
             return self.fail_stream(now_ns, id, StreamError::Refused);
         }
         let limit = self.config.max_header_list_size as usize;
-        let decoded = decode_request(&mut self.decoder, block, limit, scratch)?;
+        let decoded = decode_request(
+            &mut self.decoder,
+            &mut self.decoder_peer,
+            block,
+            limit,
+            scratch,
+        )?;
         let end_stream = state == State::HalfClosedRemote;
         let (meta, delivered) = match decoded {
             Decoded::Malformed(error) => return self.fail_stream(now_ns, id, error),

@@ -121,6 +121,7 @@ impl<F: Clone> Connection<F> {
         };
         let incomplete = !self.held.is_empty() || self.block.is_begun();
         self.incomplete_ns = incomplete.then(|| self.incomplete_ns.unwrap_or(now_ns));
+        self.invariants();
         Some(match step? {
             Step::Request { stream, end_stream } => Event::Request {
                 stream,

@@ -193,3 +193,84 @@ fn a_lowered_table_is_confirmed_in_the_next_block() {
         assert_eq!(fields_of(&frames, stream, &mut decoder)[0].1, "200");
     }
 }
+
+/// A block that adds `:path` to the table, or takes it from there.
+fn path(value: Option<&str>) -> Vec<u8> {
+    let mut out = vec![0x82, 0x87];
+    let Some(value) = value else {
+        out.extend([0xbf, 0xbe]);
+        return out;
+    };
+    out.extend([0x44, value.len() as u8]);
+    out.extend_from_slice(value.as_bytes());
+    out.extend([0x41, 1, b'a']);
+    out
+}
+
+#[test]
+fn connections_that_share_their_memory_do_not_hear_each_other() {
+    let fields = |events: Vec<Seen>| match events.last() {
+        Some(Seen::Request { head, .. }) => String::from_utf8(head[2].1.clone()).unwrap(),
+        _ => panic!("{events:?}"),
+    };
+    for seed in 0..200 {
+        let mut random = Random(seed);
+        let mut scratch = Scratch::default();
+        let mut clients = [Client::wide(), Client::wide()];
+        let mut paths = [None, None];
+        for n in 0..60 {
+            let at = random.below(2);
+            let client = &mut clients[at];
+            std::mem::swap(&mut client.scratch, &mut scratch);
+            let stream = n * 2 + 1;
+            let new = (paths[at].is_none() || random.below(6) == 0).then(|| format!("/{at}/{n}"));
+            let block = path(new.as_deref());
+            paths[at] = new.or(paths[at].take());
+            if random.below(8) == 0 {
+                // Not decoded for anybody.
+                client.core.shutdown();
+                client.core.shutdown();
+            }
+            client.feed(&frame(
+                Kind::HEADERS,
+                flags::END_HEADERS | flags::END_STREAM,
+                stream,
+                &block,
+            ));
+            if client.core.is_past_goaway(stream) {
+                client.feed(&frame(
+                    Kind::HEADERS,
+                    flags::END_HEADERS | flags::END_STREAM,
+                    stream + 200,
+                    &block,
+                ));
+                clients[at] = Client::wide();
+                paths[at] = None;
+                std::mem::swap(&mut clients[at].scratch, &mut scratch);
+            } else {
+                assert_eq!(Some(fields(client.events())), paths[at], "seed {seed}");
+                client.core.respond(stream, empty());
+                client.frames();
+            }
+            std::mem::swap(&mut clients[at].scratch, &mut scratch);
+        }
+    }
+}
+
+#[test]
+fn a_block_that_is_not_decoded_again_is_checked_again_after_settings() {
+    let mut client = Client::raw(Config {
+        header_table_size: 0,
+        ..Config::default()
+    });
+    client.feed(super::super::limits::PREFACE);
+    client.feed(&settings(&[]));
+    let all = flags::END_HEADERS | flags::END_STREAM;
+    client.feed(&frame(Kind::HEADERS, all, 1, &path(Some("/x"))));
+    client.feed(&frame(Kind::HEADERS, all, 3, &path(None)));
+    client.feed(&frame(Kind::HEADERS, all, 5, &path(None)));
+    assert_eq!(client.events().len(), 3);
+    client.feed(&frame(Kind::SETTINGS, flags::ACK, 0, &[]));
+    client.feed(&frame(Kind::HEADERS, all, 7, &path(None)));
+    assert_eq!(client.goaway(), Some(ErrorCode::COMPRESSION_ERROR));
+}

@@ -6,6 +6,7 @@ mod errors;
 mod flood;
 mod flow;
 mod malformed;
+mod random;
 mod schedule;
 mod session;
 mod shutdown;
