@@ -162,6 +162,10 @@ impl Connection {
                 self.close(shared);
             }
             Timer::Lingering | Timer::Handshake => {}
+            Timer::Draining => {
+                self.h2.shutdown();
+                self.mark(shared);
+            }
             Timer::Core => {
                 self.watched = false;
                 if self
@@ -187,10 +191,15 @@ impl Connection {
 
     /// Stops after what is in flight.
     pub(super) fn drain(&mut self, shared: &mut Shared) {
-        self.h2.shutdown();
         match self.transport {
             Transport::Handshake(_) => self.close(shared),
-            _ => self.mark(shared),
+            _ => {
+                self.h2.shutdown();
+                shared
+                    .timers
+                    .start(Timer::Draining, self.key, shared.now_ns);
+                self.mark(shared);
+            }
         }
     }
 

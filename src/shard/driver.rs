@@ -58,7 +58,7 @@ const RING: RingOptions = RingOptions {
 pub(super) enum StartError {
     #[error("{0}")]
     Ring(#[from] SetupError),
-    #[error("the shard's eventfd could not be used: {0}")]
+    #[error("the shard could not wait for its ring: {0}")]
     Wake(#[from] Errno),
 }
 
@@ -157,7 +157,7 @@ impl Shard<'_> {
         for index in 0..self.listeners.len() {
             self.accept(index);
         }
-        self.shared.ring.read_event(
+        self.shared.ring.read_wake(
             Rc::clone(&self.wake),
             Owner {
                 slot: WAKE,
@@ -370,7 +370,7 @@ impl Shard<'_> {
 
     /// An order has come.
     fn woken(&mut self, _event: Event) {
-        self.shared.ring.read_event(
+        self.shared.ring.read_wake(
             Rc::clone(&self.wake),
             Owner {
                 slot: WAKE,

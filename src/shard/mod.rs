@@ -18,14 +18,15 @@ mod wire;
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
 
 pub use counters::Snapshot;
 
@@ -88,7 +89,7 @@ enum Command {
     Stop = 2,
 }
 
-/// Orders on their way into a shard: written by the server, read by the shard when its eventfd wakes it.
+/// Orders on their way into a shard: written by the server, read by the shard when its pipe wakes it.
 #[derive(Debug)]
 struct Control {
     command: AtomicU8,
@@ -155,22 +156,23 @@ impl Handle {
     }
 
     fn wake(&self) {
-        // The counter cannot overflow: the shard reads it back to zero. Should it be full, the shard is woken anyway.
-        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        // Full: the shard is woken anyway. Broken: the shard has ended.
+        let _ = rustix::io::write(&self.wake, b"!");
     }
 }
 
 /// Starts a shard on its core. It says [`Report::Ready`] or [`Report::Failed`].
 ///
 /// # Errors
-/// When the thread or its eventfd could not be made.
+/// When the thread or its pipe could not be made.
 pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
     let control = Arc::new(Control {
         command: AtomicU8::new(0),
         snapshot: AtomicBool::new(false),
     });
-    let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let woken = wake.as_fd().try_clone_to_owned()?;
+    let (woken, wake) = pipe_with(PipeFlags::CLOEXEC)?;
+    // Only this end: the ring takes a non-blocking descriptor for one that is not to be waited for.
+    rustix::fs::fcntl_setfl(&wake, OFlags::NONBLOCK)?;
     let seen = Arc::clone(&control);
     let thread = LocalExecutorBuilder::new(Placement::Fixed(options.core))
         .name("ringlane")

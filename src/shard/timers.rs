@@ -11,15 +11,18 @@ pub(super) enum Timer {
     Stalled,
     /// A peer that was told that the connection is over has not closed its side.
     Lingering,
+    /// A peer has not acknowledged that the connection is to end: it is told the final word all the same.
+    Draining,
     /// A new peer has not finished its TLS handshake.
     Handshake,
     /// The core may have something to do: it is asked now and then, as its deadlines move with every frame.
     Core,
 }
 
-const TIMERS: [Timer; 4] = [
+const TIMERS: [Timer; 5] = [
     Timer::Stalled,
     Timer::Lingering,
+    Timer::Draining,
     Timer::Handshake,
     Timer::Core,
 ];
@@ -30,6 +33,8 @@ impl Timer {
             // Many times what a peer that reads needs to make room.
             Self::Stalled => 100_000_000,
             Self::Lingering => 2_000_000_000,
+            // More than a round trip of any network.
+            Self::Draining => 1_000_000_000,
             Self::Handshake => 10_000_000_000,
             Self::Core => 2_000_000_000,
         }

@@ -79,10 +79,10 @@ pub enum Event {
         /// `EFAULT` when the file no longer reaches that far.
         result: Result<(), Errno>,
     },
-    /// The eventfd was signalled.
+    /// Somebody has written to the pipe.
     Woken {
-        /// What had been added to it.
-        result: Result<u64, Errno>,
+        /// Bytes taken out; 0 when its writing end is closed.
+        result: Result<usize, Errno>,
     },
 }
 
@@ -101,10 +101,10 @@ pub(super) enum Op {
         path: CString,
     },
     Populate(Rc<Mapping>),
-    Event {
-        eventfd: Rc<OwnedFd>,
-        /// Where the kernel writes the count: on the heap, so that moving the table does not touch it.
-        value: Vec<u8>,
+    Wake {
+        pipe: Rc<OwnedFd>,
+        /// Where the kernel writes: on the heap, so that moving the table does not touch it.
+        bytes: Vec<u8>,
     },
     /// The descriptor belongs to the kernel from here on, unless it answers that it did nothing.
     Close(RawFd),
@@ -246,14 +246,10 @@ impl Table {
                     result: result.map(drop),
                 }
             }
-            Op::Event { eventfd, value } => {
-                drop(eventfd);
-                let count = <[u8; 8]>::try_from(&value[..]).map(u64::from_ne_bytes);
+            Op::Wake { pipe, bytes } => {
+                drop((pipe, bytes));
                 Event::Woken {
-                    result: result.and_then(|read| match count {
-                        Ok(count) if read == 8 => Ok(count),
-                        _ => Err(Errno::IO),
-                    }),
+                    result: result.map(|read| read as usize),
                 }
             }
             Op::Close(fd) => {

@@ -225,17 +225,16 @@ impl Ring {
         unsafe { self.queue(owner, Op::Populate(mapping), sqe) };
     }
 
-    /// Waits until the eventfd is signalled by somebody, and resets it: [`Event::Woken`].
-    pub fn read_event(&mut self, eventfd: Rc<OwnedFd>, owner: Owner) {
-        let mut value = vec![0; size_of::<u64>()];
-        let sqe = opcode::Read::new(
-            Fd(eventfd.as_raw_fd()),
-            value.as_mut_ptr(),
-            value.len() as u32,
-        )
-        .build();
-        // SAFETY: the entry points to the value's bytes on the heap, which the table keeps and leaves alone.
-        unsafe { self.queue(owner, Op::Event { eventfd, value }, sqe) };
+    /// Waits until somebody has written to the pipe, and takes up to eight bytes out: [`Event::Woken`].
+    ///
+    /// A pipe and not an eventfd: the write to an eventfd, completing this, would signal the ring's own eventfd from
+    /// within; the kernel puts such a nested signal off, and on some versions only ever once.
+    pub fn read_wake(&mut self, pipe: Rc<OwnedFd>, owner: Owner) {
+        let mut bytes = vec![0; 8];
+        let sqe =
+            opcode::Read::new(Fd(pipe.as_raw_fd()), bytes.as_mut_ptr(), bytes.len() as u32).build();
+        // SAFETY: the entry points to the bytes on the heap, which the table keeps and leaves alone.
+        unsafe { self.queue(owner, Op::Wake { pipe, bytes }, sqe) };
     }
 
     /// Cancels every operation on `fd`. They end with `ECANCELED`, unless they were faster.

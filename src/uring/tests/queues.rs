@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::*;
@@ -154,15 +154,34 @@ fn a_ring_with_something_to_do_is_not_armed() {
 }
 
 #[test]
-fn another_thread_wakes_the_ring() {
+fn another_thread_wakes_a_parked_ring_again_and_again() {
     let mut ring = ring();
-    let eventfd = Rc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC).unwrap());
-    ring.read_event(Rc::clone(&eventfd), OWNER);
-    let other = eventfd.try_clone().unwrap();
-    let thread = std::thread::spawn(move || rustix::io::write(&other, &5u64.to_ne_bytes()));
-    assert!(matches!(event(&mut ring), Event::Woken { result: Ok(5) }));
-    thread.join().unwrap().unwrap();
-    assert_eq!(Rc::strong_count(&eventfd), 1);
+    let (pipe, writer) = std::io::pipe().unwrap();
+    let pipe = Rc::new(OwnedFd::from(pipe));
+    let (go, gone) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        for () in gone {
+            rustix::io::write(&writer, b"!").unwrap();
+        }
+    });
+    for _ in 0..5 {
+        ring.read_wake(Rc::clone(&pipe), OWNER);
+        ring.submit();
+        assert!(ring.arm());
+        go.send(()).unwrap();
+        let mut polled = [PollFd::from_borrowed_fd(ring.eventfd(), PollFlags::IN)];
+        let limit = Timespec {
+            tv_sec: 30,
+            tv_nsec: 0,
+        };
+        assert_eq!(poll(&mut polled, Some(&limit)), Ok(1));
+        rustix::io::read(ring.eventfd(), &mut [0; 8]).unwrap();
+        ring.disarm();
+        assert!(matches!(event(&mut ring), Event::Woken { result: Ok(1) }));
+    }
+    drop(go);
+    thread.join().unwrap();
+    assert_eq!(Rc::strong_count(&pipe), 1);
 }
 
 #[test]
