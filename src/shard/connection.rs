@@ -55,6 +55,8 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
+    /// In the queue for an arena slot.
+    pub(super) starved: bool,
     /// The core's timer runs.
     watched: bool,
     /// The transport has failed: what it still has to say (an alert) is the last that is sent.
@@ -86,6 +88,7 @@ impl Connection {
             operations: 0,
             dirty: false,
             unmapped: false,
+            starved: false,
             watched: false,
             abandoned: false,
             notified: false,

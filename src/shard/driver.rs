@@ -29,7 +29,9 @@ use super::{Command, Control, Listener, Options, Report};
 use crate::files::Cache;
 use crate::h2;
 use crate::transport::tls::{Handshake, TlsError};
-use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError};
+use crate::uring::{
+    Completion, Event, Owner, Ring, RingOptions, SetupError, set_tcp_notsent_lowat,
+};
 
 /// What a completion is about stands in the top bits of its owner's slot; connections have none set.
 const LISTENER: u32 = 1 << 30;
@@ -44,6 +46,8 @@ const WAIT: Duration = Duration::from_millis(10);
 const WAIT_MAX_NS: u64 = 1_000_000_000;
 /// How long accepting pauses when descriptors or memory have run out.
 const ACCEPT_PAUSE_NS: u64 = 50_000_000;
+/// Bytes that the kernel may hold unsent for one connection: what is more urgent need not wait behind more than that.
+const NOTSENT_LOWAT: u32 = 128 << 10;
 
 const RING: RingOptions = RingOptions {
     entries: 1_024,
@@ -154,6 +158,11 @@ pub(super) async fn run(
 
 impl Shard<'_> {
     fn begin(&mut self) {
+        for listener in self.listeners.iter().flatten() {
+            // Inherited by every socket that is accepted. A listener that is no TCP socket does without.
+            let _ = rustix::net::sockopt::set_tcp_nodelay(&listener.socket, true);
+            let _ = set_tcp_notsent_lowat(listener.socket.as_fd(), NOTSENT_LOWAT);
+        }
         for index in 0..self.listeners.len() {
             self.accept(index);
         }

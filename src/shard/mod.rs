@@ -161,6 +161,24 @@ impl Handle {
     }
 }
 
+/// Says why a shard ended, however it ended: a panic drops it too.
+struct Obituary {
+    shard: usize,
+    reports: Sender<Report>,
+    /// None when the shard ended in order and has said so.
+    error: Option<String>,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        if let Some(error) = self.error.take() {
+            let shard = self.shard;
+            // The receiver is gone only when the server is ending anyway.
+            let _ = self.reports.send(Report::Failed { shard, error });
+        }
+    }
+}
+
 /// Starts a shard on its core. It says [`Report::Ready`] or [`Report::Failed`].
 ///
 /// # Errors
@@ -179,14 +197,15 @@ pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
         .io_memory(EXECUTOR_IO_BYTES)
         .preempt_timer(PREEMPT_TIMER)
         .spawn(move || async move {
-            let shard = options.index;
-            if let Err(error) = driver::run(options, &seen, woken, &reports).await {
-                // The receiver is gone only when the server is ending anyway.
-                let _ = reports.send(Report::Failed {
-                    shard,
-                    error: error.to_string(),
-                });
-            }
+            let mut obituary = Obituary {
+                shard: options.index,
+                reports: reports.clone(),
+                error: Some("it panicked; this is a bug".to_owned()),
+            };
+            obituary.error = driver::run(options, &seen, woken, &reports)
+                .await
+                .err()
+                .map(|error| error.to_string());
         })
         .map_err(|error| io::Error::other(error.to_string()))?;
     Ok(Handle {

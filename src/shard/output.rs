@@ -89,6 +89,7 @@ impl Connection {
             };
             match lease(shared, slot_bytes) {
                 Some(mut lease) => {
+                    self.starved = false;
                     let mut slot = Slot::new(&mut lease, &mut plan, layout, burst);
                     self.h2.poll_transmit(shared.now_ns, &mut slot);
                     slot.finish();
@@ -97,7 +98,11 @@ impl Connection {
                     }
                 }
                 // Whoever gives a slot back wakes the one that has waited longest.
-                None => shared.starved.push_back(self.key),
+                None if self.starved => {}
+                None => {
+                    self.starved = true;
+                    shared.starved.push_back(self.key);
+                }
             }
         }
         if prefix.is_empty() && plan.wire_len == 0 {
@@ -238,8 +243,8 @@ impl Connection {
             return;
         };
         if let Some(lease) = gather.take_buffer() {
-            let needed = outgoing.cursor.needed(&outgoing.plan);
-            gather.set_buffer(lease.into_heap(needed));
+            let rest = outgoing.cursor.rest(&mut outgoing.plan);
+            gather.set_buffer(lease.into_heap(rest, 0));
             wake_starved(shared);
         }
     }
