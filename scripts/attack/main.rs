@@ -90,14 +90,14 @@ fn run(args: &Args) -> Result<bool, String> {
     raise_descriptor_limit();
     let target = Arc::new(find_target(args)?);
     warm_up(&target)?;
-    let baseline = Baseline::take(&target).map_err(|error| error.to_string())?;
+    let mut baseline = Baseline::take(&target).map_err(|error| error.to_string())?;
     let wanted = |name: &str| {
         args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()))
     };
     heading();
     let (mut passed, mut failed) = (0, 0);
     for attack in ATTACKS.iter().filter(|attack| wanted(attack.name)) {
-        let row = measure::run(&target, attack, &baseline);
+        let row = measure::run(&target, attack, &mut baseline);
         print(&row);
         if row.wrong.is_empty() {
             passed += 1;

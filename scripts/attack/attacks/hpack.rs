@@ -68,7 +68,7 @@ pub(super) fn tiny_strings(target: &Target) -> io::Result<Outcome> {
 /// Names of 4,000 bytes that push one another out of the table, below the list limit: requests that are served, so
 /// that only their price counts.
 pub(super) fn insert_churn(target: &Target) -> io::Result<Outcome> {
-    let peer = Peer::connect(target.http)?;
+    let peer = Peer::open_wide(target.http)?;
     let mut fields = block("GET", SMALL, &[]);
     for letter in b"abc" {
         insert(&mut fields, &[*letter; 4_000], b"");

@@ -114,6 +114,43 @@ pub(super) fn slow_reading_small(target: &Target) -> io::Result<Outcome> {
     Outcome::quiet(20_000, "nothing read")
 }
 
+/// More connections than the arena has slots want one at the same moment, again and again, and a third of them leave
+/// while they wait: whoever stays must be served, as a slot that comes back must find the next that waits.
+pub(super) fn starvation(target: &Target) -> io::Result<Outcome> {
+    const PEERS: usize = 900;
+    const ROUNDS: u32 = 4;
+    let mut frames = 0;
+    let mut unserved = 0;
+    for _ in 0..ROUNDS {
+        let mut peers = Vec::new();
+        for _ in 0..PEERS {
+            let mut peer = Peer::silent(target.http)?;
+            peer.greet(&[]);
+            peer.send(&get(1, SMALL));
+            peer.flush();
+            // What comes while it waits for a slot makes it ask again.
+            peer.send(&get(3, SMALL));
+            peer.flush();
+            peers.push(peer);
+        }
+        for at in (0..PEERS / 3).rev() {
+            peers.swap_remove(at * 2).abort();
+        }
+        frames += 2 * PEERS as u64;
+        let until = Instant::now() + Duration::from_secs(2);
+        loop {
+            hold(&mut peers, Duration::from_millis(20));
+            let waiting = peers.iter().filter(|peer| peer.heard.heads < 2).count();
+            if waiting == 0 || Instant::now() > until {
+                unserved += waiting;
+                break;
+            }
+        }
+    }
+    let wrong = (unserved > 0).then(|| format!("{unserved} peers were not served in 2 s"));
+    Outcome::judged(frames, format!("{unserved} not served"), wrong)
+}
+
 /// The preface, a byte every 200 ms, on fifty connections.
 pub(super) fn slow_preface(target: &Target) -> io::Result<Outcome> {
     let mut peers = silent(target, 50)?;
