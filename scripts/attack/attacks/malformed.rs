@@ -128,9 +128,12 @@ pub(super) fn padding(target: &Target) -> io::Result<Outcome> {
     })
 }
 
+/// Makes a frame.
+type Build = fn() -> Vec<u8>;
+
 /// A field block that another frame interrupts: PROTOCOL_ERROR (RFC 9113, section 6.10).
 pub(super) fn interrupted(target: &Target) -> io::Result<Outcome> {
-    let cases: [(&str, fn() -> Vec<u8>); 4] = [
+    let cases: [(&str, Build); 4] = [
         ("by PING", || frame(PING, 0, 0, &[0; 8])),
         ("by PRIORITY", || priority(1, 0)),
         ("by HEADERS", || get(3, SMALL)),
