@@ -59,6 +59,8 @@ pub(super) struct Connection {
     pub(super) starved: bool,
     /// The core's timer runs.
     watched: bool,
+    /// The timer of a stalled slot runs.
+    pub(super) stall_watched: bool,
     /// The transport has failed: what it still has to say (an alert) is the last that is sent.
     pub(super) abandoned: bool,
     /// close_notify is queued.
@@ -90,6 +92,7 @@ impl Connection {
             unmapped: false,
             starved: false,
             watched: false,
+            stall_watched: false,
             abandoned: false,
             notified: false,
             receiving: false,

@@ -220,6 +220,9 @@ impl Connection {
         prepare::secure_begun_frame(outgoing);
         if outgoing.stalled_ns.is_none() {
             outgoing.stalled_ns = Some(shared.now_ns);
+        }
+        if !self.stall_watched {
+            self.stall_watched = true;
             shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
         }
         self.poll_writable(shared);
@@ -234,14 +237,21 @@ impl Connection {
         self.prepare(shared);
     }
 
-    /// A peer that has not taken anything for a while gives its slot back and waits with a copy of the rest.
+    /// A peer that has taken too long over a slot gives it back and waits with a copy of the rest.
     pub(super) fn release_slot(&mut self, shared: &mut Shared) {
+        self.stall_watched = false;
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
-        let (Some(_), Some(gather)) = (outgoing.stalled_ns, &mut outgoing.gather) else {
+        let (Some(stalled_ns), Some(gather)) = (outgoing.stalled_ns, &mut outgoing.gather) else {
             return;
         };
+        if shared.now_ns < stalled_ns + Timer::Stalled.after_ns() {
+            // The timer was started for a slot that is sent; this one's time is not over.
+            self.stall_watched = true;
+            shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
+            return;
+        }
         if let Some(lease) = gather.take_buffer() {
             let rest = outgoing.cursor.rest(&mut outgoing.plan);
             gather.set_buffer(lease.into_heap(rest, 0));

@@ -28,7 +28,8 @@ const TIMERS: [Timer; 5] = [
 ];
 
 impl Timer {
-    const fn after_ns(self) -> u64 {
+    /// Nanoseconds until it expires.
+    pub(super) const fn after_ns(self) -> u64 {
         match self {
             // Many times what a peer that reads needs to make room.
             Self::Stalled => 100_000_000,
