@@ -170,6 +170,12 @@ impl Budgets {
         }
     }
 
+    /// A body frame was sent that is too small to count as work: its window had to be opened all the same.
+    pub fn earn_updates(&mut self) {
+        let at = Budget::WindowUpdates as usize;
+        self.left[at] = (self.left[at] + ALLOWANCES[at].per_use).min(ALLOWANCES[at].most);
+    }
+
     /// Gives back what whole seconds give.
     fn refill(&mut self, now_ns: u64) {
         let seconds = now_ns.saturating_sub(self.refilled_ns) / 1_000_000_000;

@@ -15,6 +15,7 @@ use super::limits::{
     DEFAULT_WINDOW, MAX_SENT_FRAME, MAX_WINDOW, MIN_FRAME_AT_END, MIN_MAX_FRAME_SIZE, SMALL_BODY,
 };
 use super::priority::Priority;
+use super::recv::USEFUL_DATA;
 use super::settings::{SettingsFrame, id};
 use super::stream::{Input, Next, State};
 use super::streams::{Body, Index, NONE, Phase};
@@ -392,7 +393,12 @@ impl<F: Clone> Connection<F> {
             .consume(len as u32)
             .and(self.send_window.consume(len as u32));
         debug_assert!(consumed.is_ok());
-        self.budgets.earn();
+        // A window that opens by a byte at a time pays for its updates and for nothing else.
+        if len >= USEFUL_DATA as usize {
+            self.budgets.earn();
+        } else {
+            self.budgets.earn_updates();
+        }
         if end {
             self.end_response(slot, index);
             return Put::End;
@@ -415,7 +421,11 @@ impl<F: Clone> Connection<F> {
     fn end_response(&mut self, slot: &mut Slot<'_, F>, index: Index) {
         let stream = self.streams.get(index);
         slot.ends(stream.received_ns);
-        self.budgets.earn();
+        // The core's own refusals are no work that the peer could pay with.
+        if stream.delivered {
+            self.budgets.earn();
+        }
+        let stream = self.streams.get(index);
         let half =
             stream.state.on(Input::Send { end: true }) == Ok(Next::To(State::HalfClosedLocal));
         self.ready.unlink(&mut self.streams, index, Phase::Waiting);

@@ -55,6 +55,12 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
+    /// Requests that wait for their file to be opened.
+    pub(super) opening: u32,
+    /// The core or the transport has failed: the time for its last words runs.
+    ending: bool,
+    /// The timer of a peer that takes nothing runs.
+    pub(super) stuck_watched: bool,
     /// In the queue for an arena slot.
     pub(super) starved: bool,
     /// The core's timer runs.
@@ -90,6 +96,9 @@ impl Connection {
             operations: 0,
             dirty: false,
             unmapped: false,
+            opening: 0,
+            ending: false,
+            stuck_watched: false,
             starved: false,
             watched: false,
             stall_watched: false,
@@ -136,7 +145,11 @@ impl Connection {
             Event::Writable { result } => {
                 self.operations -= 1;
                 match result {
-                    Ok(()) | Err(Errno::INTR | Errno::AGAIN) => self.writable(shared),
+                    Ok(true) | Err(Errno::INTR | Errno::AGAIN) => self.writable(shared),
+                    Ok(false) if self.phase != Phase::Closing => {
+                        shared.timers.start(Timer::Retry, self.key, shared.now_ns);
+                    }
+                    Ok(false) => self.drop_outgoing(shared),
                     Err(_) => self.close(shared),
                 }
             }
@@ -163,7 +176,9 @@ impl Connection {
     pub(super) fn expired(&mut self, timer: Timer, shared: &mut Shared) {
         match timer {
             Timer::Stalled => self.release_slot(shared),
-            Timer::Lingering if self.phase == Phase::Lingering => self.close(shared),
+            Timer::Retry => self.writable(shared),
+            Timer::Stuck => self.give_up_if_stuck(shared),
+            Timer::Lingering if self.ending || self.phase == Phase::Lingering => self.close(shared),
             Timer::Handshake if matches!(self.transport, Transport::Handshake(_)) => {
                 self.close(shared);
             }
@@ -180,6 +195,7 @@ impl Connection {
                     .is_some_and(|due| due <= shared.now_ns)
                 {
                     self.h2.handle_timeout(shared.now_ns);
+                    self.note_end(shared);
                     self.mark(shared);
                 }
                 self.watch(shared);
@@ -235,7 +251,8 @@ impl Connection {
         if self.abandoned {
             return self.linger(shared);
         }
-        if self.ended && self.h2.open_streams() == 0 {
+        if self.ended && self.opening == 0 {
+            // Nothing can be sent, no file is being opened, and no window will be opened any more.
             return self.close(shared);
         }
         if !self.h2.is_done() {
@@ -287,9 +304,20 @@ impl Connection {
         self.phase == Phase::Closing && self.operations == 0
     }
 
+    /// When the core has failed, its last words have only so long to be taken.
+    pub(super) fn note_end(&mut self, shared: &mut Shared) {
+        if !self.ending && (self.abandoned || self.h2.error().is_some()) {
+            self.ending = true;
+            shared
+                .timers
+                .start(Timer::Lingering, self.key, shared.now_ns);
+        }
+    }
+
     /// Says the last words of the transport, then ends the connection.
     pub(super) fn abandon(&mut self, shared: &mut Shared) {
         self.abandoned = true;
+        self.note_end(shared);
         if self.outgoing.is_none() {
             self.mark(shared)
         }
@@ -298,8 +326,9 @@ impl Connection {
     fn peer_ended(&mut self, shared: &mut Shared) {
         self.ended = true;
         match self.phase {
-            Phase::Open if self.h2.open_streams() > 0 => {}
-            Phase::Open | Phase::Lingering => self.close(shared),
+            // What is known is still sent; then it ends.
+            Phase::Open => self.mark(shared),
+            Phase::Lingering => self.close(shared),
             Phase::Closing => {}
         }
     }

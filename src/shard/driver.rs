@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub(super) path: Vec<u8>,
     /// An answer was given whose body cannot be gathered.
     pub(super) answered_unmapped: bool,
+    /// Requests of the call at hand that have to wait for their file.
+    pub(super) begun_opening: u32,
     /// Connections that have something to say.
     pub(super) dirty: VecDeque<Owner>,
     /// Connections that wait for an arena slot, the longest first.
@@ -138,6 +140,7 @@ pub(super) async fn run(
             scratch: h2::Scratch::default(),
             path: Vec::new(),
             answered_unmapped: false,
+            begun_opening: 0,
             dirty: VecDeque::new(),
             starved: VecDeque::new(),
             pool: Pool::default(),
@@ -182,7 +185,7 @@ impl Shard<'_> {
             while let Some(completion) = self.shared.ring.next() {
                 self.dispatch(completion);
             }
-            if let Some(key) = self.shared.dirty.pop_front() {
+            if let Some(key) = self.next_to_flush() {
                 self.with(key, Connection::flush);
                 continue;
             }
@@ -200,6 +203,19 @@ impl Shard<'_> {
             }
             self.sleep().await?;
         }
+    }
+
+    /// The connection whose turn it is: who waits for an arena slot goes first, as soon as there is one.
+    fn next_to_flush(&mut self) -> Option<Owner> {
+        let arena = self.shared.ring.arena();
+        while !self.shared.starved.is_empty() && arena.leased() < arena.capacity() {
+            let key = self.shared.starved.pop_front()?;
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.starved = false;
+                return Some(key);
+            }
+        }
+        self.shared.dirty.pop_front()
     }
 
     /// Submits what is queued and waits for something to come.

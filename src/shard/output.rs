@@ -36,6 +36,8 @@ pub(super) struct Outgoing {
     pub(super) ready: (usize, usize),
     /// Bytes of the slot that the first send took; it tells how fast the peer drains.
     accepted: usize,
+    /// When the socket took something last.
+    progress_ns: u64,
     /// When the socket was found full.
     pub(super) stalled_ns: Option<u64>,
 }
@@ -67,7 +69,7 @@ impl Connection {
     /// Sends what there is to send, if the last send is done.
     pub(super) fn flush(&mut self, shared: &mut Shared) {
         self.dirty = false;
-        if self.phase != Phase::Open || self.outgoing.is_some() {
+        if self.phase != Phase::Open || self.outgoing.is_some() || self.starved {
             return;
         }
         if let Transport::Session(session) = &mut self.transport {
@@ -89,7 +91,6 @@ impl Connection {
             };
             match lease(shared, slot_bytes) {
                 Some(mut lease) => {
-                    self.starved = false;
                     let mut slot = Slot::new(&mut lease, &mut plan, layout, burst);
                     self.h2.poll_transmit(shared.now_ns, &mut slot);
                     slot.finish();
@@ -97,8 +98,6 @@ impl Connection {
                         gather.set_buffer(lease);
                     }
                 }
-                // Whoever gives a slot back wakes the one that has waited longest.
-                None if self.starved => {}
                 None => {
                     self.starved = true;
                     shared.starved.push_back(self.key);
@@ -119,6 +118,7 @@ impl Connection {
             cursor,
             ready: (0, 0),
             accepted: 0,
+            progress_ns: shared.now_ns,
             stalled_ns: None,
         });
         self.prepare(shared);
@@ -182,6 +182,9 @@ impl Connection {
             Err(_) => return self.close(shared),
         };
         shared.counters.bytes += n as u64;
+        if n > 0 {
+            outgoing.progress_ns = shared.now_ns;
+        }
         outgoing.cursor.advance(n, &outgoing.plan);
         if outgoing.stalled_ns.is_none() {
             outgoing.accepted = n;
@@ -255,8 +258,27 @@ impl Connection {
         if let Some(lease) = gather.take_buffer() {
             let rest = outgoing.cursor.rest(&mut outgoing.plan);
             gather.set_buffer(lease.into_heap(rest, 0));
-            wake_starved(shared);
         }
+        if !self.stuck_watched {
+            self.stuck_watched = true;
+            shared.timers.start(Timer::Stuck, self.key, shared.now_ns);
+        }
+    }
+
+    /// A peer that has taken nothing for as long as that is gone, whatever its socket says.
+    pub(super) fn give_up_if_stuck(&mut self, shared: &mut Shared) {
+        self.stuck_watched = false;
+        let Some(outgoing) = &self.outgoing else {
+            return;
+        };
+        if outgoing.stalled_ns.is_none() {
+            return;
+        }
+        if shared.now_ns >= outgoing.progress_ns + Timer::Stuck.after_ns() {
+            return self.close(shared);
+        }
+        self.stuck_watched = true;
+        shared.timers.start(Timer::Stuck, self.key, shared.now_ns);
     }
 
     /// Gives everything back.
@@ -268,7 +290,6 @@ impl Connection {
         if let Some(gather) = outgoing.gather {
             shared.pool.put(gather, outgoing.plan);
         }
-        wake_starved(shared);
     }
 }
 
@@ -284,11 +305,5 @@ fn lease(shared: &mut Shared, bytes: usize) -> Option<Lease> {
             return None;
         }
         bytes /= 4;
-    }
-}
-
-fn wake_starved(shared: &mut Shared) {
-    if let Some(key) = shared.starved.pop_front() {
-        shared.dirty.push_back(key);
     }
 }

@@ -9,7 +9,11 @@ use crate::uring::Owner;
 pub(super) enum Timer {
     /// A stalled peer holds an arena slot: it is taken back, others want it.
     Stalled,
-    /// A peer that was told that the connection is over has not closed its side.
+    /// The peer has ended its side and its socket is full: no poll can tell when to try again.
+    Retry,
+    /// A peer has taken nothing at all for too long: it is given up.
+    Stuck,
+    /// A peer that was told that the connection is over, or is to be told, has not closed its side.
     Lingering,
     /// A peer has not acknowledged that the connection is to end: it is told the final word all the same.
     Draining,
@@ -19,8 +23,10 @@ pub(super) enum Timer {
     Core,
 }
 
-const TIMERS: [Timer; 5] = [
+const TIMERS: [Timer; 7] = [
     Timer::Stalled,
+    Timer::Retry,
+    Timer::Stuck,
     Timer::Lingering,
     Timer::Draining,
     Timer::Handshake,
@@ -33,6 +39,9 @@ impl Timer {
         match self {
             // Many times what a peer that reads needs to make room.
             Self::Stalled => 100_000_000,
+            Self::Retry => 50_000_000,
+            // What other servers give a peer between two writes.
+            Self::Stuck => 60_000_000_000,
             Self::Lingering => 2_000_000_000,
             // More than a round trip of any network.
             Self::Draining => 1_000_000_000,

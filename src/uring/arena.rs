@@ -149,6 +149,16 @@ impl Lease {
         let mut copy = Vec::with_capacity(range.len() + room);
         copy.extend_from_slice(&self[range]);
         copy.resize(copy.len() + room, 0);
+        Self::of(copy)
+    }
+
+    /// Zeroed memory of its own, outside of any arena.
+    #[must_use]
+    pub fn on_heap(bytes: usize) -> Self {
+        Self::of(vec![0; bytes])
+    }
+
+    fn of(copy: Vec<u8>) -> Self {
         let bytes = copy.len();
         Self {
             base: NonNull::from(Box::leak(copy.into_boxed_slice())).cast(),

@@ -9,7 +9,7 @@ use crate::h2::limits::{Budget, DEFAULT_WINDOW};
 use crate::h2::stream::{Input, Next};
 
 /// DATA frames with at least this many bytes count as useful work.
-const USEFUL_DATA: u32 = 1_024;
+pub(in crate::h2) const USEFUL_DATA: u32 = 1_024;
 
 /// A DATA frame that is passing through.
 #[derive(Clone, Copy, Debug)]
@@ -51,17 +51,17 @@ impl<F: Clone> Connection<F> {
         self.recv_window
             .consume(header.length)
             .map_err(|_| ConnectionError::FlowControl)?;
-        if left == 0 && !end {
-            self.budgets.spend(Budget::Idle, now_ns)?;
-        } else if left >= USEFUL_DATA {
-            self.budgets.earn();
-        }
         let discard = match self.state_of(stream).on(Input::RecvData { end }) {
             Ok(Next::To(_)) => None,
             Ok(Next::Discard) => Some(None),
             Err(Violation::Connection(error)) => return Err(error),
             Err(Violation::Stream(error)) => Some(Some(error)),
         };
+        if discard.is_none() && left >= USEFUL_DATA {
+            self.budgets.earn();
+        } else if left == 0 && !end || discard.is_some() && left < USEFUL_DATA {
+            self.budgets.spend(Budget::Idle, now_ns)?;
+        }
         let discard = discard.or_else(|| {
             self.take_data(stream, header.length, left, end)
                 .err()

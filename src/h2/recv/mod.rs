@@ -9,6 +9,7 @@ mod data;
 mod field_block;
 
 use data::DataFrame;
+pub(super) use data::USEFUL_DATA;
 pub(super) use field_block::FieldBlock;
 
 use super::connection::Connection;
