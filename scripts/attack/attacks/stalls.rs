@@ -57,7 +57,8 @@ pub(super) fn zero_connection_window(target: &Target) -> io::Result<Outcome> {
 }
 
 /// CVE-2019-9511, "data dribble": a window opened byte by byte, so that every byte costs the server a frame and a
-/// send. Frames of one byte are no useful work, and must not pay for the WINDOW_UPDATEs that asked for them.
+/// send. A window of one byte is legal, and every update is answered by a frame, so nobody is told off; frames that
+/// small pay for no other budget, and the others must not notice.
 pub(super) fn tiny_window(target: &Target) -> io::Result<Outcome> {
     let mut peer = Peer::with_settings(target.http, &[(INITIAL_WINDOW_SIZE, 0)])?;
     peer.send(&get(1, LARGE));
@@ -72,7 +73,8 @@ pub(super) fn tiny_window(target: &Target) -> io::Result<Outcome> {
             peer.heard.data + 3 >= asked || !peer.is_welcome()
         });
     }
-    expect_goaway(peer, ENHANCE_YOUR_CALM)
+    let (frames, data) = (peer.frames, peer.heard.data);
+    Outcome::quiet(frames, format!("{data} bytes came"))
 }
 
 /// Two hundred peers that ask for 64 MiB and read 100 bytes a second: their sockets are full, and none may keep a slot
