@@ -11,6 +11,7 @@ mod s3_4_preface;
 mod s4_1_frame_format;
 mod s4_2_frame_size;
 mod s4_3_field_blocks;
+mod s5_1_1_stream_identifiers;
 mod s5_1_2_concurrency;
 mod s5_1_stream_states;
 mod s5_2_flow_control;
