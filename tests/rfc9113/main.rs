@@ -23,6 +23,7 @@ mod s6_1_data;
 mod s6_2_headers;
 mod s6_3_priority;
 mod s6_4_rst_stream;
+mod s6_5_settings;
 mod s6_6_push_promise;
 mod s6_7_ping;
 mod s6_8_goaway;
