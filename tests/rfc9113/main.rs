@@ -29,6 +29,7 @@ mod s6_7_ping;
 mod s6_8_goaway;
 mod s6_9_window_update;
 mod s7_error_codes;
+mod s8_1_framing;
 mod s8_2_fields;
 mod s8_3_pseudo_fields;
 mod s8_5_connect;
