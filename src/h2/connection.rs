@@ -19,7 +19,7 @@ use super::recv::{FieldBlock, Reading};
 use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
-use super::streams::{Body, Index, Phase, Streams};
+use super::streams::{Body, Index, Phase, Stream, Streams};
 use super::window::Window;
 
 /// What we allow a peer. Shared by all connections of a shard.
@@ -181,7 +181,7 @@ impl<F: Clone> Connection<F> {
             return;
         };
         let entry = self.streams.get_mut(index);
-        if entry.phase != Phase::Waiting {
+        if entry.phase != Phase::Waiting || entry.state == State::HalfClosedLocal {
             debug_assert!(false, "stream {stream} was answered twice");
             return;
         }
@@ -238,6 +238,13 @@ impl<F: Clone> Connection<F> {
     pub(super) fn drain(&mut self) {
         self.closing = Closing::Final(self.last_stream_id);
         self.control.push_back(Control::Goaway);
+        for index in 0..self.streams.places() {
+            let stream = self.streams.get(index);
+            // Nothing is waited for that only its sender can end.
+            if stream.id != 0 && stream.state == State::HalfClosedLocal {
+                self.reset_stream(index, ErrorCode::NO_ERROR);
+            }
+        }
     }
 
     /// Whether GOAWAY was put on the wire, and nothing is left to send or to answer: flush and close.
@@ -259,10 +266,11 @@ impl<F: Clone> Connection<F> {
         }
     }
 
-    /// Streams that are open.
+    /// Streams whose answer is not out as a whole.
     #[must_use]
     pub fn open_streams(&self) -> usize {
-        self.streams.len()
+        let answered = |stream: &&Stream<F>| stream.state == State::HalfClosedLocal;
+        self.streams.len() - self.streams.iter().filter(answered).count()
     }
 
     /// Acts on what was due by `now_ns`.

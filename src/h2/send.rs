@@ -267,8 +267,11 @@ impl<F: Clone> Connection<F> {
         };
         let stream = self.streams.get_mut(index);
         stream.update_queued = false;
+        if stream.state != State::Open {
+            return;
+        }
         let increment = std::mem::take(&mut stream.recv_owed);
-        if increment > 0 && matches!(stream.state, State::Open | State::HalfClosedLocal) {
+        if increment > 0 {
             // What is owed was taken out of the window before.
             let _ = stream.recv_window.credit(increment);
             slot.put(&frame::window_update(id, increment));
@@ -431,9 +434,24 @@ impl<F: Clone> Connection<F> {
         self.ready.unlink(&mut self.streams, index, Phase::Waiting);
         self.advance(index, Input::Send { end: true });
         if half {
-            // The rest of the request is not needed (RFC 9113, section 8.1).
-            self.reset_stream(index, ErrorCode::NO_ERROR);
+            let stream = self.streams.get_mut(index);
+            stream.delivered = false;
+            if !matches!(self.closing, Closing::No | Closing::Notice) || self.is_much_left(index) {
+                self.reset_stream(index, ErrorCode::NO_ERROR);
+            }
         }
+    }
+
+    /// Whether what is left of a request that was answered is more than what is taken and thrown away: the peer is told
+    /// to stop then (RFC 9113, section 8.1). The little that mostly comes is read instead, as violations of the protocol
+    /// in it are worth more to the peer than a reset without error.
+    pub(super) fn is_much_left(&self, index: Index) -> bool {
+        let much = (self.recv_initial / 2).max(1);
+        let stream = self.streams.get(index);
+        stream.recv_owed >= much
+            || stream
+                .content_left
+                .is_some_and(|left| left > u64::from(much))
     }
 
     /// Puts every body into the queue that its window says, after all windows have changed.

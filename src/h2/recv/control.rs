@@ -48,15 +48,18 @@ impl<F: Clone> Connection<F> {
         }
         self.settings_received = true;
         let before = self.peer;
-        let lowest_table = self.peer.apply(payload)?;
-        self.encoder.peer_max_table_size(lowest_table);
+        let on_the_way = self.peer.apply(payload)?;
+        self.encoder.peer_max_table_size(on_the_way.lowest_table);
         self.encoder
             .peer_max_table_size(self.peer.header_table_size);
         let (old, new) = (before.initial_window_size, self.peer.initial_window_size);
-        if old != new {
+        let highest = on_the_way.highest_window;
+        if old != new || old != highest {
             let mut unblocked = Ok(());
             let mut woken = false;
             for stream in self.streams.iter_mut() {
+                let mut window = stream.send_window;
+                unblocked = unblocked.and(window.adjust(old, highest));
                 unblocked = unblocked.and(stream.send_window.adjust(old, new));
                 woken |= stream.phase == Phase::Blocked || stream.phase == Phase::Body;
             }

@@ -3,10 +3,10 @@
 use super::{Reading, Step, take};
 use crate::h2::connection::Connection;
 use crate::h2::control::Control;
-use crate::h2::error::{ConnectionError, StreamError, Violation};
+use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags};
 use crate::h2::limits::{Budget, DEFAULT_WINDOW};
-use crate::h2::stream::{Input, Next};
+use crate::h2::stream::{Input, Next, State};
 
 /// DATA frames with at least this many bytes count as useful work.
 pub(in crate::h2) const USEFUL_DATA: u32 = 1_024;
@@ -157,13 +157,20 @@ impl<F: Clone> Connection<F> {
         }
     }
 
-    /// Owes a stream `length` bytes, and queues a WINDOW_UPDATE when that is half of its window.
+    /// Owes a stream `length` bytes, and queues a WINDOW_UPDATE when that is half of its window. A stream whose answer is
+    /// out gets none: it ends there.
     fn give_back_to_stream(&mut self, id: StreamId, length: u32) {
         let Some(index) = self.streams.find(id) else {
             return;
         };
         let stream = self.streams.get_mut(index);
         stream.recv_owed += length;
+        if stream.state == State::HalfClosedLocal {
+            if self.is_much_left(index) {
+                self.reset_stream(index, ErrorCode::NO_ERROR);
+            }
+            return;
+        }
         if !stream.update_queued && stream.recv_owed >= (self.recv_initial / 2).max(1) {
             stream.update_queued = true;
             self.control.push_back(Control::StreamUpdate(id));
