@@ -13,6 +13,7 @@ use super::limits::{
     Budgets, DEFAULT_WINDOW, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MAX_QUEUED_CONTROL,
     MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS,
 };
+use super::pace::Pace;
 use super::priority::Priority;
 use super::queues::Ready;
 use super::recv::{FieldBlock, Reading};
@@ -80,8 +81,8 @@ pub(super) enum Closing {
 /// 2. When bytes arrive, [`Connection::handle_bytes`] again and again until it gives `None`, acting on each event:
 ///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead.
 /// 3. Whenever [`Connection::wants_transmit`] and the transport can take bytes, [`Connection::poll_transmit`] with a
-///    slot, whose contents go on the wire as a whole and in order. When a file cannot supply what a slot has holes
-///    for: [`Connection::body_failed`].
+///    slot, whose contents go on the wire as a whole and in order; [`Connection::note_drained`] as the transport takes
+///    them. When a file cannot supply what a slot has holes for: [`Connection::body_failed`].
 /// 4. [`Connection::handle_timeout`] when [`Connection::poll_timeout`] has passed; ask for it again after each of
 ///    the above.
 /// 5. [`Connection::shutdown`] to end it gracefully. When [`Connection::is_done`], flush and close.
@@ -121,6 +122,7 @@ pub struct Connection<F> {
     pub(super) control: ControlQueue,
     pub(super) pending: Option<Box<PendingBlock>>,
     pub(super) send_window: Window,
+    pub(super) pace: Pace,
 
     pub(super) closing: Closing,
     pub(super) settings_received: bool,
@@ -164,6 +166,7 @@ impl<F: Clone> Connection<F> {
             control,
             pending: None,
             send_window: Window::new(DEFAULT_WINDOW),
+            pace: Pace::default(),
             closing: Closing::No,
             settings_received: false,
             settings_acked: false,

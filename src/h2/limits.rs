@@ -22,9 +22,24 @@ pub const MIN_MAX_FRAME_SIZE: u32 = 16_384;
 /// The largest SETTINGS_MAX_FRAME_SIZE in bytes (RFC 9113, section 6.5.2).
 pub const MAX_MAX_FRAME_SIZE: u32 = (1 << 24) - 1;
 
-/// The largest DATA frame that is sent, in bytes, whatever the peer allows: a peer that allows 16 MiB could
-/// otherwise make a small response wait for one frame of another.
-pub const MAX_SENT_FRAME: u32 = 65_536;
+/// The largest DATA frame that is sent before it is known how fast the transport takes bytes: a peer that allows
+/// 16 MiB could otherwise make a small response wait for one frame of another.
+pub const MAX_UNPACED_FRAME: u32 = 65_536;
+
+/// The largest DATA frame while other streams are open, in bytes: larger ones save nothing worth having (9 bytes in
+/// 65,536), and those that take turns would take long ones.
+pub const MAX_SHARED_FRAME: u32 = 65_536;
+
+/// Nanoseconds that a response waits at most behind the part of another that is already committed to the transport,
+/// at the rate that the transport has taken bytes lately. Neither a frame nor a slot is larger than that.
+pub const LATENCY_BOUND_NS: u64 = 5_000_000;
+
+/// Wire bytes that a slot may take on a connection with one stream, however slow it is. Below 3.3 MB/s this is more
+/// than the latency bound, but there what the transport has buffered decides; less would only cost calls.
+pub const LEAST_BURST: usize = 16_384;
+
+/// As [`LEAST_BURST`], while other streams are open, whose responses may be the urgent ones.
+pub const LEAST_SHARED_BURST: usize = 4_096;
 
 /// A response whose body has at most this many bytes goes out whole together with its field block, ahead of larger
 /// bodies of the same urgency, when the windows allow it.

@@ -7,6 +7,7 @@
 //! - [`frame`], [`settings`], [`error`], [`hpack`], [`priority`]: what is on the wire.
 //! - [`stream`], [`window`]: the two state machines, pure.
 //! - [`limits`]: every limit, with the attack it stops.
+//! - `pace`: how much is committed to the transport at a time.
 //! - `head`: a request from a field block, and what makes it malformed.
 //! - `recv`, `send`, `streams`: the connection's two directions and its streams.
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ pub mod frame;
 mod head;
 pub mod hpack;
 pub mod limits;
+mod pace;
 pub mod priority;
 mod queues;
 mod recv;

@@ -12,7 +12,7 @@ use super::error::ErrorCode;
 use super::frame::{self, FrameHeader, Kind, StreamId, flags};
 use super::hpack::DEFAULT_TABLE_SIZE;
 use super::limits::{
-    DEFAULT_WINDOW, MAX_SENT_FRAME, MAX_WINDOW, MIN_FRAME_AT_END, MIN_MAX_FRAME_SIZE, SMALL_BODY,
+    DEFAULT_WINDOW, MAX_UNPACED_FRAME, MAX_WINDOW, MIN_FRAME_AT_END, MIN_MAX_FRAME_SIZE, SMALL_BODY,
 };
 use super::priority::Priority;
 use super::settings::{SettingsFrame, id};
@@ -101,6 +101,13 @@ impl<F: Clone> Connection<F> {
     /// whose END_STREAM is framed.
     pub fn poll_transmit(&mut self, now_ns: u64, slot: &mut Slot<'_, F>) {
         self.active_ns = now_ns;
+        slot.limit_burst(self.burst());
+        self.fill(slot);
+        self.pace.filled(slot.wire_len(), now_ns);
+        self.invariants();
+    }
+
+    fn fill(&mut self, slot: &mut Slot<'_, F>) {
         if !self.put_pending(slot) || !self.put_control(slot) {
             return;
         }
@@ -119,7 +126,6 @@ impl<F: Clone> Connection<F> {
         if self.pending.is_none() {
             self.put_control(slot);
         }
-        self.invariants();
     }
 
     /// Urgencies of which something can be sent now, as a bit mask.
@@ -137,14 +143,37 @@ impl<F: Clone> Connection<F> {
         (urgencies != 0).then(|| urgencies.trailing_zeros() as usize)
     }
 
-    /// The largest frame to send, in bytes.
-    fn frame_limit(&self) -> usize {
-        self.peer.max_frame_size.min(MAX_SENT_FRAME) as usize
+    /// The largest frame of a field block, in bytes.
+    fn block_limit(&self) -> usize {
+        self.peer.max_frame_size.min(MAX_UNPACED_FRAME) as usize
+    }
+
+    /// The largest DATA frame to send now, in bytes: as large as the peer takes and the latency bound allows when a
+    /// stream is alone, less when others may want the wire.
+    fn data_limit(&self) -> usize {
+        self.pace
+            .frame_limit(self.peer.max_frame_size, self.streams.len() == 1)
+    }
+
+    /// Wire bytes that a slot is to take at most, so that what is answered next waits no longer than the latency
+    /// bound; `usize::MAX` while nothing is known of the transport. A driver may lease its slots by it.
+    #[must_use]
+    pub fn burst(&self) -> usize {
+        self.pace
+            .bound(self.streams.len() <= 1)
+            .unwrap_or(usize::MAX)
+    }
+
+    /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave. From these the connection
+    /// knows how fast it is ([`Connection::burst`], the size of DATA frames) and whether the peer still reads. A
+    /// driver that never calls this gets frames of 64 KiB and no end of peers that stopped reading.
+    pub fn note_drained(&mut self, len: usize, now_ns: u64) {
+        self.pace.drained(len, now_ns);
     }
 
     /// Continues the field block that was begun; whether there is none any more.
     fn put_pending(&mut self, slot: &mut Slot<'_, F>) -> bool {
-        let limit = self.frame_limit();
+        let limit = self.block_limit();
         let Some(pending) = &mut self.pending else {
             return true;
         };
@@ -276,7 +305,7 @@ impl<F: Clone> Connection<F> {
 
     /// Puts the field block of a response, and its body when that is small; whether the slot may take more.
     fn put_response(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> bool {
-        let limit = self.frame_limit();
+        let limit = self.block_limit();
         let stream = self.streams.get_mut(index);
         let block = stream.head[0].len() + stream.head[1].len() + 1;
         let room = slot.room();
@@ -345,7 +374,7 @@ impl<F: Clone> Connection<F> {
 
     /// Puts one DATA frame, as large as the windows, the peer's frame size and the slot allow.
     fn put_data(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> Put {
-        let limit = self.frame_limit();
+        let limit = self.data_limit();
         let stream = self.streams.get_mut(index);
         let window = stream
             .send_window
