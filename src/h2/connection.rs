@@ -1,17 +1,21 @@
 //! The connection: its state, what the application calls, and timeouts.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::bdp::Bdp;
 use super::control::{Control, ControlQueue, Resets};
+use super::credit::{Held, Share};
 use super::error::{ConnectionError, ErrorCode, StreamError};
 use super::frame::StreamId;
 use super::head::Peer;
 use super::hpack::{DEFAULT_TABLE_SIZE, Decoder, Encoder};
 use super::limits::{
     Budgets, DEFAULT_WINDOW, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MAX_QUEUED_CONTROL,
-    MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS,
+    MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, RECV_CONNECTION_WINDOW_MAX, RECV_STREAM_WINDOW_MAX,
+    SETTINGS_TIMEOUT_NS, SHARED_RECV_BYTES,
 };
 use super::pace::Pace;
 use super::priority::Priority;
@@ -28,10 +32,16 @@ use super::window::Window;
 pub struct Config {
     /// Streams that a peer may have open at once; requests over it are refused.
     pub max_concurrent_streams: u32,
-    /// Window of each stream for request bodies, in bytes, at most 2^31-1.
+    /// Window of each stream for request bodies at first, in bytes, at most 2^31-1.
     pub initial_window_size: u32,
-    /// Window of the connection for request bodies, in bytes, 65,535 to 2^31-1.
+    /// Window of the connection for request bodies at first, in bytes, 65,535 to 2^31-1.
     pub connection_window: u32,
+    /// The most that a stream's window grows to when the path holds more, in bytes.
+    pub max_stream_window: u32,
+    /// The most that the connection's window grows to, in bytes, at most 2^31-1.
+    pub max_connection_window: u32,
+    /// Bytes that are left to the connections of a shard together, for larger windows and for what slow readers hold.
+    pub recv_budget: Rc<Cell<usize>>,
     /// Largest payload of a frame that is accepted, in bytes, 2^14 to 2^24-1.
     pub max_frame_size: u32,
     /// Largest field section in bytes, uncompressed and with 32 for each field; a request over it is answered 431.
@@ -46,6 +56,9 @@ impl Default for Config {
             max_concurrent_streams: 256,
             initial_window_size: 65_535,
             connection_window: 262_144,
+            max_stream_window: RECV_STREAM_WINDOW_MAX,
+            max_connection_window: RECV_CONNECTION_WINDOW_MAX,
+            recv_budget: Rc::new(Cell::new(SHARED_RECV_BYTES)),
             max_frame_size: MIN_MAX_FRAME_SIZE,
             max_header_list_size: 32_768,
             header_table_size: DEFAULT_TABLE_SIZE as u32,
@@ -111,13 +124,20 @@ pub struct Connection<F> {
 
     pub(super) reading: Reading,
     /// A frame that is not complete yet.
-    pub(super) held: Vec<u8>,
+    pub(super) partial: Vec<u8>,
     pub(super) block: FieldBlock,
     pub(super) recv_window: Window,
     /// Received bytes that were not given back to the peer yet.
     pub(super) recv_owed: u32,
     /// Window of new streams for what we receive: 65,535 at least until the peer has acknowledged less.
     pub(super) recv_initial: u32,
+    /// What the windows of streams grow to, in bytes; 0 at first.
+    pub(super) recv_target: u32,
+    /// The size of the connection's window.
+    pub(super) recv_size: u32,
+    pub(super) bdp: Bdp,
+    pub(super) held: Held,
+    pub(super) share: Share,
 
     pub(super) control: ControlQueue,
     pub(super) pending: Option<Box<PendingBlock>>,
@@ -158,11 +178,16 @@ impl<F: Clone> Connection<F> {
             recently_begun: 0,
             early: Vec::new(),
             reading: Reading::Preface(0),
-            held: Vec::new(),
+            partial: Vec::new(),
             block: FieldBlock::default(),
             recv_window: Window::new(DEFAULT_WINDOW),
             recv_owed,
             recv_initial: config.initial_window_size.max(DEFAULT_WINDOW),
+            recv_target: 0,
+            recv_size: config.connection_window.max(DEFAULT_WINDOW),
+            bdp: Bdp::default(),
+            held: Held::default(),
+            share: Share::new(Rc::clone(&config.recv_budget)),
             control,
             pending: None,
             send_window: Window::new(DEFAULT_WINDOW),
@@ -357,7 +382,7 @@ impl<F: Clone> Connection<F> {
         self.ready = Ready::default();
         self.resets = Resets::default();
         self.early = Vec::new();
-        self.held = Vec::new();
+        self.partial = Vec::new();
         self.block = FieldBlock::default();
         self.reading = Reading::Failed;
         self.incomplete_ns = None;
@@ -395,6 +420,8 @@ impl<F: Clone> Connection<F> {
             Ok(Next::To(state)) => {
                 stream.state = state;
                 if matches!(state, State::Closed | State::ClosedByUs) {
+                    let held = stream.recv_held;
+                    self.give_back_held(held);
                     self.ready.unlink(&mut self.streams, index, Phase::Waiting);
                     self.streams.remove(index);
                 }

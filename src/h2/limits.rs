@@ -41,6 +41,35 @@ pub const LEAST_BURST: usize = 16_384;
 /// As [`LEAST_BURST`], while other streams are open, whose responses may be the urgent ones.
 pub const LEAST_SHARED_BURST: usize = 4_096;
 
+/// The most that a stream's window for a request body grows to, in bytes: 10 Gbit/s over 13 ms.
+pub const RECV_STREAM_WINDOW_MAX: u32 = 16 << 20;
+
+/// The most that a connection's window for request bodies grows to, in bytes: a stream's, and room for others.
+pub const RECV_CONNECTION_WINDOW_MAX: u32 = 24 << 20;
+
+/// Bytes by which all connections of a shard together may exceed what each may receive from the start: what windows
+/// grow by, and what slow readers hold. Stops: many uploads at once, each with a large window, taking all memory.
+pub const SHARED_RECV_BYTES: usize = 64 << 20;
+
+/// Bytes of request bodies that a connection's readers may hold without slowing its other streams, from the start.
+pub const HELD_BASE: u32 = 262_144;
+
+/// As [`HELD_BASE`], on top of it and as far as the shared budget goes. Stops: slow readers that hold memory without
+/// end.
+pub const HELD_MAX: u32 = 16 << 20;
+
+/// DATA bytes that arrive before a PING times the path: a small upload needs no larger window.
+pub const BDP_PROBE_AFTER: u32 = 32_768;
+
+/// PINGs in a row that may bring no news before the next one waits.
+pub const BDP_PATIENCE: u32 = 4;
+
+/// Nanoseconds that it then waits: doubled each time, from the first to the second. What counts PINGs as a flood is
+/// not bothered.
+pub const BDP_PROBE_PAUSE_NS: u64 = 50_000_000;
+/// See [`BDP_PROBE_PAUSE_NS`].
+pub const BDP_PROBE_PAUSE_MAX_NS: u64 = 5_000_000_000;
+
 /// A response whose body has at most this many bytes goes out whole together with its field block, ahead of larger
 /// bodies of the same urgency, when the windows allow it.
 pub const SMALL_BODY: u64 = 16_384;

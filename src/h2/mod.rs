@@ -8,12 +8,15 @@
 //! - [`stream`], [`window`]: the two state machines, pure.
 //! - [`limits`]: every limit, with the attack it stops.
 //! - `pace`: how much is committed to the transport at a time.
+//! - `bdp`, `credit`: how much may be received at a time.
 //! - `head`: a request from a field block, and what makes it malformed.
 //! - `recv`, `send`, `streams`: the connection's two directions and its streams.
 #![forbid(unsafe_code)]
 
+mod bdp;
 mod connection;
 mod control;
+mod credit;
 pub mod error;
 pub mod frame;
 mod head;

@@ -7,7 +7,7 @@
 use bytes::{Buf, Bytes};
 
 use super::connection::{Closing, Connection};
-use super::control::{Control, DRAIN_PING, RESET_PING};
+use super::control::{BDP_PING, Control, DRAIN_PING, RESET_PING};
 use super::error::ErrorCode;
 use super::frame::{self, FrameHeader, Kind, StreamId, flags};
 use super::hpack::DEFAULT_TABLE_SIZE;
@@ -203,6 +203,10 @@ impl<F: Clone> Connection<F> {
                 Control::SettingsAck => slot.put(&frame::settings_ack()),
                 Control::PingAck(payload) => slot.put(&frame::ping(payload, true)),
                 Control::DrainPing => slot.put(&frame::ping(DRAIN_PING, false)),
+                Control::BdpPing => {
+                    self.bdp.sent();
+                    slot.put(&frame::ping(BDP_PING, false));
+                }
                 Control::GoawayNotice => {
                     slot.put(&frame::goaway(MAX_WINDOW, ErrorCode::NO_ERROR, 0))
                 }
@@ -210,7 +214,7 @@ impl<F: Clone> Connection<F> {
                 Control::ConnectionUpdate => {
                     self.connection_update_queued = false;
                     let increment = std::mem::take(&mut self.recv_owed);
-                    // What is owed was taken out of the window before, or is what the configuration adds to it.
+                    // What is owed was taken out of the window before, or is what it grows by.
                     let _ = self.recv_window.credit(increment);
                     if increment > 0 {
                         slot.put(&frame::window_update(0, increment));
@@ -297,7 +301,7 @@ impl<F: Clone> Connection<F> {
         stream.update_queued = false;
         let increment = std::mem::take(&mut stream.recv_owed);
         if increment > 0 && matches!(stream.state, State::Open | State::HalfClosedLocal) {
-            // What is owed was taken out of the window before.
+            // What is owed was taken out of the window before, or is what it grows by, which limits bound.
             let _ = stream.recv_window.credit(increment);
             slot.put(&frame::window_update(id, increment));
         }

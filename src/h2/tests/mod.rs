@@ -11,6 +11,7 @@ mod random;
 mod schedule;
 mod session;
 mod shutdown;
+mod uploads;
 
 use std::rc::Rc;
 
