@@ -13,9 +13,8 @@ use super::frame::StreamId;
 use super::head::Peer;
 use super::hpack::{DEFAULT_TABLE_SIZE, Decoder, Encoder};
 use super::limits::{
-    Budgets, DEFAULT_WINDOW, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MAX_QUEUED_CONTROL,
-    MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, RECV_CONNECTION_WINDOW_MAX, RECV_STREAM_WINDOW_MAX,
-    SETTINGS_TIMEOUT_NS, SHARED_RECV_BYTES,
+    Budgets, DEFAULT_WINDOW, MAX_QUEUED_CONTROL, MIN_MAX_FRAME_SIZE, RECV_CONNECTION_WINDOW_MAX,
+    RECV_STREAM_WINDOW_MAX, SHARED_RECV_BYTES,
 };
 use super::pace::Pace;
 use super::priority::Priority;
@@ -25,6 +24,7 @@ use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
 use super::streams::{Body, Index, Phase, Streams};
+use super::timeouts::{Clocks, Timeouts};
 use super::window::Window;
 
 /// What we allow a peer. Shared by all connections of a shard.
@@ -48,6 +48,8 @@ pub struct Config {
     pub max_header_list_size: u32,
     /// Table that the peer's HPACK encoder may use, in bytes.
     pub header_table_size: u32,
+    /// When an idle or silent peer is given up.
+    pub timeouts: Timeouts,
 }
 
 impl Default for Config {
@@ -62,6 +64,7 @@ impl Default for Config {
             max_frame_size: MIN_MAX_FRAME_SIZE,
             max_header_list_size: 32_768,
             header_table_size: DEFAULT_TABLE_SIZE as u32,
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -97,7 +100,7 @@ pub(super) enum Closing {
 ///    slot, whose contents go on the wire as a whole and in order; [`Connection::note_drained`] as the transport takes
 ///    them. When a file cannot supply what a slot has holes for: [`Connection::body_failed`].
 /// 4. [`Connection::handle_timeout`] when [`Connection::poll_timeout`] has passed; ask for it again after each of
-///    the above.
+///    the above. When [`Connection::is_dead`] then, close at once.
 /// 5. [`Connection::shutdown`] to end it gracefully. When [`Connection::is_done`], flush and close.
 ///
 /// Times are nanoseconds of any clock that never goes back.
@@ -151,6 +154,7 @@ pub struct Connection<F> {
     pub(super) started_ns: u64,
     /// The last call that did something.
     pub(super) active_ns: u64,
+    pub(super) clocks: Clocks,
     /// Since when a frame or a field block is incomplete.
     pub(super) incomplete_ns: Option<u64>,
 }
@@ -198,6 +202,7 @@ impl<F: Clone> Connection<F> {
             connection_update_queued: recv_owed > 0,
             started_ns: now_ns,
             active_ns: now_ns,
+            clocks: Clocks::new(now_ns),
             incomplete_ns: None,
             config,
         }
@@ -278,6 +283,15 @@ impl<F: Clone> Connection<F> {
         }
     }
 
+    /// Whether the peer is given up for dead, since it takes or says nothing: close without a word.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        matches!(
+            self.error(),
+            Some(ConnectionError::KeepaliveTimeout | ConnectionError::Stalled)
+        )
+    }
+
     /// Why the connection failed, if it did.
     #[must_use]
     pub fn error(&self) -> Option<ConnectionError> {
@@ -291,73 +305,6 @@ impl<F: Clone> Connection<F> {
     #[must_use]
     pub fn open_streams(&self) -> usize {
         self.streams.len()
-    }
-
-    /// Acts on what was due by `now_ns`.
-    pub fn handle_timeout(&mut self, now_ns: u64) {
-        if !matches!(self.closing, Closing::Failed(..)) {
-            let error = if self
-                .preface_deadline()
-                .is_some_and(|deadline| deadline <= now_ns)
-            {
-                Some(ConnectionError::PrefaceTimeout)
-            } else if self
-                .settings_deadline()
-                .is_some_and(|deadline| deadline <= now_ns)
-            {
-                Some(ConnectionError::SettingsTimeout)
-            } else if self
-                .incomplete_deadline()
-                .is_some_and(|deadline| deadline <= now_ns)
-            {
-                Some(ConnectionError::IncompleteTimeout)
-            } else {
-                None
-            };
-            if let Some(error) = error {
-                self.fail(error);
-            }
-        }
-        if self
-            .trim_deadline()
-            .is_some_and(|deadline| deadline <= now_ns)
-        {
-            self.streams.trim();
-            self.early = Vec::new();
-            self.control.shrink_to(4);
-        }
-    }
-
-    /// When [`Connection::handle_timeout`] is to be called, if at all. It moves with every call, mostly later: a
-    /// timer that fires early and asks again does no harm.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<u64> {
-        let failing = matches!(self.closing, Closing::Failed(..));
-        let deadlines = [
-            self.preface_deadline().filter(|_| !failing),
-            self.settings_deadline().filter(|_| !failing),
-            self.incomplete_deadline().filter(|_| !failing),
-            self.trim_deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
-    }
-
-    fn preface_deadline(&self) -> Option<u64> {
-        (!self.settings_received).then(|| self.started_ns.saturating_add(PREFACE_TIMEOUT_NS))
-    }
-
-    fn settings_deadline(&self) -> Option<u64> {
-        (!self.settings_acked).then(|| self.started_ns.saturating_add(SETTINGS_TIMEOUT_NS))
-    }
-
-    fn incomplete_deadline(&self) -> Option<u64> {
-        self.incomplete_ns
-            .map(|since| since.saturating_add(INCOMPLETE_TIMEOUT_NS))
-    }
-
-    fn trim_deadline(&self) -> Option<u64> {
-        let trimmable = self.streams.is_trimmable() || self.control.capacity() > 16;
-        (trimmable && self.streams.len() == 0).then(|| self.active_ns.saturating_add(IDLE_TRIM_NS))
     }
 
     /// Ends the connection: GOAWAY, and nothing else any more but the rest of a field block that was begun.

@@ -110,6 +110,20 @@ pub const SETTINGS_TIMEOUT_NS: u64 = 30_000_000_000;
 /// headers ("Slowloris"), which hold up to a field block of memory each.
 pub const INCOMPLETE_TIMEOUT_NS: u64 = 20_000_000_000;
 
+/// Nanoseconds in which the transport must take something of what it has, a stream whose window is shut must get
+/// [`MIN_PROGRESS`] bytes on their way, and a connection whose window is shut likewise. Stops: peers that ask for files
+/// and never read, each of which holds a file and its share of memory open for ever.
+pub const STALL_TIMEOUT_NS: u64 = 300_000_000_000;
+
+/// Nanoseconds between two looks for such streams.
+pub const STALL_SWEEP_NS: u64 = 30_000_000_000;
+
+/// Bytes of bodies that count as moving on. Stops: the same with a window that is opened by single bytes.
+pub const MIN_PROGRESS: u32 = 1_024;
+
+/// Nanoseconds that an idle peer has to acknowledge that the connection is to end.
+pub const IDLE_NOTICE_NS: u64 = 5_000_000_000;
+
 /// Nanoseconds without streams after which an idle connection gives its memory back.
 pub const IDLE_TRIM_NS: u64 = 1_000_000_000;
 

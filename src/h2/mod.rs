@@ -9,6 +9,7 @@
 //! - [`limits`]: every limit, with the attack it stops.
 //! - `pace`: how much is committed to the transport at a time.
 //! - `bdp`, `credit`: how much may be received at a time.
+//! - `timeouts`: what happens when nothing happens.
 //! - `head`: a request from a field block, and what makes it malformed.
 //! - `recv`, `send`, `streams`: the connection's two directions and its streams.
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ mod send;
 pub mod settings;
 pub mod stream;
 mod streams;
+mod timeouts;
 pub mod window;
 
 #[cfg(test)]
@@ -42,3 +44,4 @@ pub use head::{RequestHead, Scratch, Trailers};
 pub use priority::Priority;
 pub use recv::Event;
 pub use streams::Body;
+pub use timeouts::{Keepalive, Timeouts};

@@ -46,12 +46,16 @@ impl Pace {
         self.in_flight += len;
     }
 
-    /// The transport has taken `len` bytes.
-    pub(super) fn drained(&mut self, len: usize, now_ns: u64) {
+    /// The transport has taken `len` bytes; `all` when nothing is left, also of what was never sent.
+    pub(super) fn drained(&mut self, len: usize, all: bool, now_ns: u64) {
         self.told = true;
         let elapsed_ns = now_ns.saturating_sub(self.since_ns).max(1);
         self.since_ns = now_ns;
-        self.in_flight = self.in_flight.saturating_sub(len);
+        self.in_flight = if all {
+            0
+        } else {
+            self.in_flight.saturating_sub(len)
+        };
         if len < LITTLE && elapsed_ns < QUICK_NS {
             return;
         }
@@ -119,7 +123,7 @@ mod tests {
         for _ in 0..slots {
             pace.filled(len, *now_ns);
             *now_ns += len as u64 * SECOND / rate;
-            pace.drained(len, *now_ns);
+            pace.drained(len, true, *now_ns);
         }
     }
 
@@ -162,7 +166,7 @@ mod tests {
             send(&mut pace, &mut now, 31, 65_536, 5_000_000_000);
             pace.filled(65_536, now);
             now += 200_000_000;
-            pace.drained(65_536, now);
+            pace.drained(65_536, true, now);
         }
         let bound = pace.bound(true).unwrap_or(0);
         assert!(bound <= 50_000, "{bound}");
@@ -188,9 +192,9 @@ mod tests {
         let mut pace = Pace::default();
         pace.filled(100, 5);
         assert_eq!(pace.stalled_ns(), None);
-        pace.drained(60, 9);
+        pace.drained(60, false, 9);
         assert_eq!(pace.stalled_ns(), Some(9));
-        pace.drained(1_000, 11);
+        pace.drained(1, true, 11);
         assert_eq!(pace.stalled_ns(), None);
         assert!(!pace.is_busy());
     }

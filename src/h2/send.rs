@@ -7,7 +7,7 @@
 use bytes::{Buf, Bytes};
 
 use super::connection::{Closing, Connection};
-use super::control::{BDP_PING, Control, DRAIN_PING, RESET_PING};
+use super::control::{BDP_PING, Control, DRAIN_PING, KEEPALIVE_PING, RESET_PING};
 use super::error::ErrorCode;
 use super::frame::{self, FrameHeader, Kind, StreamId, flags};
 use super::hpack::DEFAULT_TABLE_SIZE;
@@ -101,6 +101,9 @@ impl<F: Clone> Connection<F> {
     /// whose END_STREAM is framed.
     pub fn poll_transmit(&mut self, now_ns: u64, slot: &mut Slot<'_, F>) {
         self.active_ns = now_ns;
+        if self.streams.len() > 0 {
+            self.clocks.busy_ns = now_ns;
+        }
         slot.limit_burst(self.burst());
         self.fill(slot);
         self.pace.filled(slot.wire_len(), now_ns);
@@ -164,11 +167,13 @@ impl<F: Clone> Connection<F> {
             .unwrap_or(usize::MAX)
     }
 
-    /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave. From these the connection
+    /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave; `all` when nothing of it is
+    /// left, also of what was dropped instead of being sent. From these the connection
     /// knows how fast it is ([`Connection::burst`], the size of DATA frames) and whether the peer still reads. A
     /// driver that never calls this gets frames of 64 KiB and no end of peers that stopped reading.
-    pub fn note_drained(&mut self, len: usize, now_ns: u64) {
-        self.pace.drained(len, now_ns);
+    pub fn note_drained(&mut self, len: usize, all: bool, now_ns: u64) {
+        self.pace.drained(len, all, now_ns);
+        self.clocks.busy_ns = now_ns;
     }
 
     /// Continues the field block that was begun; whether there is none any more.
@@ -207,6 +212,7 @@ impl<F: Clone> Connection<F> {
                     self.bdp.sent();
                     slot.put(&frame::ping(BDP_PING, false));
                 }
+                Control::KeepalivePing => slot.put(&frame::ping(KEEPALIVE_PING, false)),
                 Control::GoawayNotice => {
                     slot.put(&frame::goaway(MAX_WINDOW, ErrorCode::NO_ERROR, 0))
                 }
@@ -425,6 +431,7 @@ impl<F: Clone> Connection<F> {
             .consume(len as u32)
             .and(self.send_window.consume(len as u32));
         debug_assert!(consumed.is_ok());
+        self.note_progress(index, len as u32);
         self.budgets.earn();
         if end {
             self.end_response(slot, index);
@@ -435,6 +442,10 @@ impl<F: Clone> Connection<F> {
 
     /// A response whose field block is out waits for its turn, or for its window.
     fn queue_body(&mut self, index: Index, first: bool) {
+        if self.ready.body_mask() == 0 {
+            self.clocks.data_ns = self.active_ns;
+        }
+        self.note_progress(index, 0);
         if self.streams.get(index).send_window.available() == 0 {
             self.streams.get_mut(index).phase = Phase::Blocked;
         } else if first {
@@ -467,7 +478,8 @@ impl<F: Clone> Connection<F> {
             match (stream.id, stream.phase) {
                 (0, _) => {}
                 (_, Phase::Body) if !open => {
-                    self.ready.unlink(&mut self.streams, index, Phase::Blocked)
+                    self.ready.unlink(&mut self.streams, index, Phase::Blocked);
+                    self.note_progress(index, 0);
                 }
                 (_, Phase::Blocked) if open => {
                     self.ready.push_back(&mut self.streams, index, Phase::Body)

@@ -93,6 +93,9 @@ pub(super) struct Stream<F> {
     pub recv_held: u32,
     /// Content that is still to come, when the request said how much.
     pub content_left: Option<u64>,
+    /// When its response last moved on, in nanoseconds, and bytes since.
+    pub moved_ns: u64,
+    pub moved: u32,
     /// When the request was complete enough to be delivered.
     pub received_ns: u64,
     pub head: [Bytes; 2],
@@ -289,6 +292,8 @@ mod tests {
             reader: false,
             recv_held: 0,
             content_left: None,
+            moved_ns: 0,
+            moved: 0,
             received_ns: 0,
             head: Default::default(),
             body: Body::Empty,

@@ -184,13 +184,14 @@ impl Connection {
         };
         shared.counters.bytes += n as u64;
         outgoing.cursor.advance(n, &outgoing.plan);
-        if n > 0 {
-            self.h2.note_drained(n, shared.now_ns);
-        }
         if outgoing.stalled_ns.is_none() {
             outgoing.accepted = n;
         }
-        if !outgoing.cursor.is_done(&outgoing.plan) {
+        let done = outgoing.cursor.is_done(&outgoing.plan);
+        if n > 0 {
+            self.h2.note_drained(n, done, shared.now_ns);
+        }
+        if !done {
             return self.stall(shared);
         }
         let wire_len = outgoing.plan.wire_len;

@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::h2::connection::{Closing, Connection};
-use crate::h2::control::{BDP_PING, Control, DRAIN_PING, RESET_PING};
+use crate::h2::control::{BDP_PING, Control, DRAIN_PING, KEEPALIVE_PING, RESET_PING};
 use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags, parse_ping, parse_priority_update};
 use crate::h2::head::Peer;
@@ -102,6 +102,7 @@ impl<F: Clone> Connection<F> {
                 }
                 Ok(())
             }
+            KEEPALIVE_PING if self.clocks.acknowledged() => Ok(()),
             RESET_PING if self.resets.acknowledged() => Ok(()),
             DRAIN_PING if self.closing == Closing::Notice => {
                 self.drain();

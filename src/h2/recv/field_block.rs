@@ -216,6 +216,8 @@ impl<F: Clone> Connection<F> {
             reader: false,
             recv_held: 0,
             content_left: meta.content_length,
+            moved_ns: now_ns,
+            moved: 0,
             received_ns: now_ns,
             head: Default::default(),
             body: Body::Empty,

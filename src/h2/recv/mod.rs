@@ -108,6 +108,12 @@ impl<F: Clone> Connection<F> {
         scratch: &'a mut Scratch,
     ) -> Option<Event<'a>> {
         self.active_ns = now_ns;
+        if !input.is_empty() {
+            self.clocks.received(now_ns);
+        }
+        if self.streams.len() > 0 {
+            self.clocks.busy_ns = now_ns;
+        }
         let step = loop {
             match self.step(now_ns, input, scratch) {
                 Ok(Some(step)) => break Some(step),

@@ -5,6 +5,7 @@ mod blocks;
 mod errors;
 mod flood;
 mod flow;
+mod idle;
 mod large;
 mod malformed;
 mod random;
@@ -352,7 +353,7 @@ impl Client {
         }
         if let Some(rate) = self.rate {
             self.now_ns += plan.wire_len as u64 * 1_000_000_000 / rate;
-            self.core.note_drained(plan.wire_len, self.now_ns);
+            self.core.note_drained(plan.wire_len, true, self.now_ns);
         }
         self.wire.len() > before
     }
