@@ -12,7 +12,7 @@ use rustix::net::Shutdown;
 use super::driver::Shared;
 use super::output::{MIN_BURST, Outgoing};
 use super::prepare;
-use super::timers::Timer;
+use super::timers::{Timer, Watch};
 use crate::files::FileRef;
 use crate::h2;
 use crate::transport::tls::{Handshake, Session};
@@ -55,8 +55,8 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
-    /// The core's timer runs.
-    watched: bool,
+    /// The core's timers that run.
+    watch: Watch,
     /// The transport has failed: what it still has to say (an alert) is the last that is sent.
     pub(super) abandoned: bool,
     /// close_notify is queued.
@@ -86,7 +86,7 @@ impl Connection {
             operations: 0,
             dirty: false,
             unmapped: false,
-            watched: false,
+            watch: Watch::default(),
             abandoned: false,
             notified: false,
             receiving: false,
@@ -166,14 +166,17 @@ impl Connection {
                 self.h2.shutdown();
                 self.mark(shared);
             }
-            Timer::Core => {
-                self.watched = false;
+            Timer::Core | Timer::CoreLater | Timer::CoreMuchLater => {
+                self.watch.expired(timer);
                 if self
                     .h2
                     .poll_timeout()
                     .is_some_and(|due| due <= shared.now_ns)
                 {
                     self.h2.handle_timeout(shared.now_ns);
+                    if self.h2.is_dead() {
+                        return self.close(shared);
+                    }
                     self.mark(shared);
                 }
                 self.watch(shared);
@@ -181,11 +184,13 @@ impl Connection {
         }
     }
 
-    /// Keeps the core's timer running while the core has a deadline.
+    /// Keeps a timer running while the core has a deadline.
     pub(super) fn watch(&mut self, shared: &mut Shared) {
-        if !self.watched && self.phase == Phase::Open && self.h2.poll_timeout().is_some() {
-            self.watched = true;
-            shared.timers.start(Timer::Core, self.key, shared.now_ns);
+        if self.phase == Phase::Open
+            && let Some(due_ns) = self.h2.poll_timeout()
+            && let Some(timer) = self.watch.needs(due_ns, shared.now_ns)
+        {
+            shared.timers.start(timer, self.key, shared.now_ns);
         }
     }
 
