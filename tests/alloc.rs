@@ -239,6 +239,7 @@ impl Server {
             }],
             root: rustix::fs::open(root, flags, Mode::empty()).unwrap(),
             tls,
+            timeouts: ringlane::h2::Timeouts::default(),
         };
         let (sender, reports) = mpsc::channel();
         let handle = shard::start(options, sender).unwrap();

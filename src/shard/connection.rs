@@ -12,7 +12,7 @@ use rustix::net::Shutdown;
 use super::driver::Shared;
 use super::output::{MIN_BURST, Outgoing};
 use super::prepare;
-use super::timers::Timer;
+use super::timers::{Timer, Watch};
 use crate::files::FileRef;
 use crate::h2;
 use crate::transport::tls::{Handshake, Session};
@@ -63,8 +63,8 @@ pub(super) struct Connection {
     pub(super) stuck_watched: bool,
     /// In the queue for an arena slot.
     pub(super) starved: bool,
-    /// The core's timer runs.
-    watched: bool,
+    /// The core's timers that run.
+    watch: Watch,
     /// The timer of a stalled slot runs.
     pub(super) stall_watched: bool,
     /// The transport has failed: what it still has to say (an alert) is the last that is sent.
@@ -100,7 +100,7 @@ impl Connection {
             ending: false,
             stuck_watched: false,
             starved: false,
-            watched: false,
+            watch: Watch::default(),
             stall_watched: false,
             abandoned: false,
             notified: false,
@@ -187,14 +187,17 @@ impl Connection {
                 self.h2.shutdown();
                 self.mark(shared);
             }
-            Timer::Core => {
-                self.watched = false;
+            Timer::Core | Timer::CoreLater | Timer::CoreMuchLater => {
+                self.watch.expired(timer);
                 if self
                     .h2
                     .poll_timeout()
                     .is_some_and(|due| due <= shared.now_ns)
                 {
                     self.h2.handle_timeout(shared.now_ns);
+                    if self.h2.is_dead() {
+                        return self.close(shared);
+                    }
                     self.note_end(shared);
                     self.mark(shared);
                 }
@@ -203,11 +206,13 @@ impl Connection {
         }
     }
 
-    /// Keeps the core's timer running while the core has a deadline.
+    /// Keeps a timer running while the core has a deadline.
     pub(super) fn watch(&mut self, shared: &mut Shared) {
-        if !self.watched && self.phase == Phase::Open && self.h2.poll_timeout().is_some() {
-            self.watched = true;
-            shared.timers.start(Timer::Core, self.key, shared.now_ns);
+        if self.phase == Phase::Open
+            && let Some(due_ns) = self.h2.poll_timeout()
+            && let Some(timer) = self.watch.needs(due_ns, shared.now_ns)
+        {
+            shared.timers.start(timer, self.key, shared.now_ns);
         }
     }
 

@@ -136,7 +136,10 @@ pub(super) async fn run(
             files: Cache::new(),
             jobs: Jobs::default(),
             root: Rc::new(options.root),
-            h2_config: Rc::new(h2::Config::default()),
+            h2_config: Rc::new(h2::Config {
+                timeouts: options.timeouts,
+                ..h2::Config::default()
+            }),
             scratch: h2::Scratch::default(),
             path: Vec::new(),
             answered_unmapped: false,

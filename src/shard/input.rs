@@ -23,6 +23,7 @@ impl Connection {
                 Ok(Progress::Done { session, rest }) => {
                     self.transport = Transport::Session(session);
                     self.mark(shared);
+                    self.watch(shared);
                     let mut rest = rest;
                     if !rest.is_empty() {
                         self.handle_bytes(&mut rest, shared);

@@ -30,6 +30,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 pub use counters::Snapshot;
 
+use crate::h2;
+
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
 const EXECUTOR_IO_BYTES: usize = 65_536;
 /// How long the driver may run before the executor wants to look at its other tasks.
@@ -57,6 +59,8 @@ pub struct Options {
     pub root: OwnedFd,
     /// The TLS configuration; needed when a listener speaks TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// When an idle or silent peer is given up.
+    pub timeouts: h2::Timeouts,
 }
 
 /// What a shard says to who started it.

@@ -233,8 +233,9 @@ fn data_that_exceeds_a_window_that_was_made_smaller() {
     client.send(&settings_ack());
     client.send(&data(3, &[0; 1_000], false));
     assert_eq!(client.outcome(), Fine);
-    client.send(&data(3, &[0; 1_001], false));
-    assert_eq!(client.outcome(), StreamError(3, C::FLOW_CONTROL_ERROR));
+    client.send(&post(5));
+    client.send(&data(5, &[0; 1_001], false));
+    assert_eq!(client.outcome(), StreamError(5, C::FLOW_CONTROL_ERROR));
 }
 
 /// "The receiver of a frame sends a WINDOW_UPDATE frame as it consumes data and frees up space in flow-control windows.

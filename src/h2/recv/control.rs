@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::h2::connection::{Closing, Connection};
-use crate::h2::control::{Control, DRAIN_PING, RESET_PING};
+use crate::h2::control::{BDP_PING, Control, DRAIN_PING, KEEPALIVE_PING, RESET_PING};
 use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags, parse_ping, parse_priority_update};
 use crate::h2::head::Peer;
@@ -79,6 +79,7 @@ impl<F: Clone> Connection<F> {
             for stream in self.streams.iter_mut() {
                 // It only lowers the window, by less than its range.
                 let _ = stream.recv_window.adjust(old, new);
+                stream.recv_size = (stream.recv_size + new).saturating_sub(old);
             }
         }
         self.decoder_peer = Peer::default();
@@ -98,6 +99,13 @@ impl<F: Clone> Connection<F> {
             return self.answer(Control::PingAck(payload));
         }
         match payload {
+            BDP_PING if let Some(estimate) = self.bdp.acknowledged(now_ns) => {
+                if let Some(estimate) = estimate {
+                    self.grow_windows(estimate);
+                }
+                Ok(())
+            }
+            KEEPALIVE_PING if self.clocks.acknowledged() => Ok(()),
             RESET_PING if self.resets.acknowledged() => Ok(()),
             DRAIN_PING if self.closing == Closing::Notice => {
                 self.drain();
