@@ -15,16 +15,16 @@ fn no_rfc7540_priorities() {
     }
 }
 
-/// Section 2.1.1: "a server that uses this scheme [...] sends SETTINGS_NO_RFC7540_PRIORITIES with a value of 1 in its
-/// first SETTINGS frame."
+/// Section 2.1: "If endpoints use SETTINGS_NO_RFC7540_PRIORITIES, they MUST send it in the first SETTINGS frame."
 #[test]
 fn no_rfc7540_priorities_is_sent() {
     let first = &Client::raw(Config::default()).receive()[0];
     assert_eq!(first.setting(id::NO_RFC7540_PRIORITIES), Some(1));
 }
 
-/// Section 7.1: "A PRIORITY_UPDATE frame [...] If a server receives a PRIORITY_UPDATE frame with a Stream Identifier
-/// other than 0x00, it MUST respond with a connection error of type PROTOCOL_ERROR."
+/// Section 7.1: "The Stream Identifier field (see Section 5.1.1 of [HTTP/2]) in the PRIORITY_UPDATE frame header MUST be
+/// zero (0x0). Receiving a PRIORITY_UPDATE frame with a field of any other value MUST be treated as a connection error of
+/// type PROTOCOL_ERROR."
 #[test]
 fn an_update_on_a_stream() {
     for stream in [OPEN, IDLE] {
@@ -33,15 +33,15 @@ fn an_update_on_a_stream() {
     }
 }
 
-/// Section 7.1: "If a PRIORITY_UPDATE frame is received with a Prioritized Stream ID of 0x00, the recipient MUST respond
-/// with a connection error of type PROTOCOL_ERROR."
+/// Section 7.1: "If a PRIORITY_UPDATE frame is received with a prioritized stream ID of 0x0, the recipient MUST respond
+/// with a connection error of type PROTOCOL_ERROR." "Servers that receive a PRIORITY_UPDATE for a push stream in the
+/// "idle" state MUST respond with a connection error of type PROTOCOL_ERROR."
 #[test]
 fn an_update_of_stream_0() {
     expect(
         &priority_update(0, "u=1"),
         ConnectionError(C::PROTOCOL_ERROR),
     );
-    // Nor can streams of ours be prioritized, which stay idle.
     expect(
         &priority_update(2, "u=1"),
         ConnectionError(C::PROTOCOL_ERROR),
@@ -81,8 +81,8 @@ fn wide() -> Client {
     client
 }
 
-/// Section 10: "It is RECOMMENDED that, when possible, servers respect the urgency parameter (Section 4.1), sending higher
-/// urgency responses before lower urgency responses." An update goes before the field, also when it came first.
+/// Section 10: "It is RECOMMENDED that, when possible, servers respect the urgency parameter (Section 4.1), sending
+/// higher-urgency responses before lower-urgency responses." An update goes before the field, also when it came first.
 #[test]
 fn urgency() {
     let mut client = wide();
