@@ -65,6 +65,35 @@ fn updates_in_every_state() {
     }
 }
 
+/// Section 7.1: "The number of streams that have been prioritized but remain in the "idle" state plus the number of active
+/// streams [...] MUST NOT exceed the value of the SETTINGS_MAX_CONCURRENT_STREAMS parameter. Servers that receive such a
+/// PRIORITY_UPDATE MUST respond with a connection error of type PROTOCOL_ERROR."
+#[test]
+fn updates_of_more_streams_than_there_may_be() {
+    for most in [4, 256] {
+        let config = Config {
+            max_concurrent_streams: most,
+            ..Config::default()
+        };
+        let mut client = Client::with(config, &[]);
+        client.send(&[get(1), get(3)].concat());
+        for n in 0..most - 2 {
+            client.send(&priority_update(5 + 2 * n, "u=1").repeat(2));
+        }
+        assert_eq!(client.outcome(), Fine);
+        // Two are active no more, two are idle no more, and one of those is active.
+        client.answer(1, Body::Empty);
+        client.answer(3, Body::Empty);
+        client.receive();
+        client.send(&get(7));
+        client.send(&[priority_update(1_001, "u=1"), priority_update(1_003, "u=1")].concat());
+        assert_eq!(client.outcome(), Fine);
+        client.send(&priority_update(1_005, "u=1").repeat(2));
+        client.send(&priority_update(1_007, "u=1"));
+        assert_eq!(client.outcome(), ConnectionError(C::PROTOCOL_ERROR));
+    }
+}
+
 /// The order in which streams get their DATA.
 fn order(client: &mut Client) -> Vec<StreamId> {
     let frames = client.receive();
