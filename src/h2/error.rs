@@ -124,6 +124,7 @@ errors! {
         GoawayOnStream => PROTOCOL_ERROR, "GOAWAY on a stream";
         PriorityUpdateOnStream => PROTOCOL_ERROR, "PRIORITY_UPDATE on a stream";
         PriorityUpdateTarget => PROTOCOL_ERROR, "PRIORITY_UPDATE of a stream that cannot be prioritized";
+        TooManyPrioritized => PROTOCOL_ERROR, "PRIORITY_UPDATE of more streams than SETTINGS_MAX_CONCURRENT_STREAMS";
         PushPromise => PROTOCOL_ERROR, "PUSH_PROMISE from a client";
         Padding => PROTOCOL_ERROR, "padding as long as the payload or longer";
         UnexpectedContinuation => PROTOCOL_ERROR, "CONTINUATION without a field block begun";

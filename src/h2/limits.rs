@@ -91,9 +91,9 @@ pub const MAX_CONTINUATIONS: u16 = 64;
 /// and does not read them (CVE-2019-9512, CVE-2019-9515).
 pub const MAX_QUEUED_CONTROL: usize = 1_024;
 
-/// Priorities kept for streams that do not exist yet (RFC 9218, section 7.1). Stops: unbounded memory for
-/// PRIORITY_UPDATE frames about idle streams.
-pub const MAX_EARLY_PRIORITIES: usize = 8;
+/// Priorities kept for streams that do not exist yet (RFC 9218, section 7.1), eight bytes each. Stops: unbounded memory for
+/// PRIORITY_UPDATE frames about idle streams. As many as streams may be open by default, which a client may prioritize.
+pub const MAX_EARLY_PRIORITIES: usize = 256;
 
 /// Parameters in one SETTINGS frame. Stops: a frame full of window changes, each of which touches every open stream
 /// (CVE-2019-9515). The registry has fewer than 20.

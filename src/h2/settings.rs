@@ -39,6 +39,8 @@ pub struct PeerSettings {
     pub initial_window_size: u32,
     /// Largest payload of a frame in bytes, 2^14 to 2^24-1.
     pub max_frame_size: u32,
+    /// Its signals of RFC 7540's priorities are to be ignored (RFC 9218, section 2.1.1).
+    pub no_rfc7540_priorities: bool,
 }
 
 impl Default for PeerSettings {
@@ -48,6 +50,7 @@ impl Default for PeerSettings {
             header_table_size: 4_096,
             initial_window_size: DEFAULT_WINDOW,
             max_frame_size: MIN_MAX_FRAME_SIZE,
+            no_rfc7540_priorities: false,
         }
     }
 }
@@ -104,6 +107,7 @@ impl PeerSettings {
                 id::NO_RFC7540_PRIORITIES if value > 1 => {
                     return Err(ConnectionError::NoRfc7540Priorities);
                 }
+                id::NO_RFC7540_PRIORITIES => self.no_rfc7540_priorities = value == 1,
                 _ => {}
             }
         }
@@ -183,7 +187,7 @@ mod tests {
             PeerSettings {
                 max_frame_size: 20_000,
                 initial_window_size: 7,
-                header_table_size: 4_096
+                ..PeerSettings::default()
             }
         );
     }

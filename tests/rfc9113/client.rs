@@ -213,9 +213,7 @@ impl Client {
     pub(crate) fn receive(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         for _ in 0..1_000 {
-            let wants = self.sides.each_ref().map(|side| side.core.wants_transmit());
-            assert_eq!(wants[0], wants[1]);
-            if !wants[0] {
+            if !self.sides.iter().any(|side| side.core.wants_transmit()) {
                 assert!(self.sides[0].wire.is_empty(), "frames are whole in the end");
                 return frames;
             }
@@ -230,7 +228,16 @@ impl Client {
                 }
                 frames
             });
-            assert_eq!(whole, cut, "the same in one piece and in many");
+            // Credit may be given back for a part of a frame.
+            let told = |frames: &[Frame]| -> Vec<Frame> {
+                let update = |f: &&Frame| f.header.kind != Kind::WINDOW_UPDATE;
+                frames.iter().filter(update).cloned().collect()
+            };
+            assert_eq!(
+                told(&whole),
+                told(&cut),
+                "the same in one piece and in many"
+            );
             for frame in &whole {
                 if self.answers_pings && frame.header.kind == Kind::PING && frame.header.flags == 0
                 {

@@ -1,11 +1,20 @@
 //! RFC 9113 against the HTTP/2 core, bytes in and bytes out: one function for each requirement, in files named by
 //! section, the requirement quoted. RFC 7541 and RFC 9218 where they concern a server.
+//!
+//! `over_the_wire` asks the most telling of them of the real server, in the clear and over TLS.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod allocations;
 mod client;
 mod frames;
+mod over_the_wire;
 mod peer;
+#[allow(dead_code)]
+#[path = "../serve/server.rs"]
+mod server;
+#[path = "../serve/trust.rs"]
+mod trust;
+mod wire;
 
 mod s3_4_preface;
 mod s4_1_frame_format;
@@ -32,6 +41,7 @@ mod s7_error_codes;
 mod s8_1_framing;
 mod s8_2_fields;
 mod s8_3_pseudo_fields;
+mod s8_4_push;
 mod s8_5_connect;
 
 mod rfc7541_hpack;

@@ -165,8 +165,7 @@ fn never_indexed() {
     with(b"\x00\x01x\x01y\xbe", ERROR);
 }
 
-/// Section 3.2: "Once a header field is decoded [...], the decoder can no longer evict": the whole block is decoded in
-/// order, and each connection has a table of its own.
+/// Section 2.2: the decoding context is the dynamic table, and each connection has its own.
 #[test]
 fn a_table_for_each_connection() {
     let adds = [&block(&GET)[..], b"\x40\x01x\x01y"].concat();

@@ -15,16 +15,16 @@ fn no_rfc7540_priorities() {
     }
 }
 
-/// Section 2.1.1: "a server that uses this scheme [...] sends SETTINGS_NO_RFC7540_PRIORITIES with a value of 1 in its
-/// first SETTINGS frame."
+/// Section 2.1: "If endpoints use SETTINGS_NO_RFC7540_PRIORITIES, they MUST send it in the first SETTINGS frame."
 #[test]
 fn no_rfc7540_priorities_is_sent() {
     let first = &Client::raw(Config::default()).receive()[0];
     assert_eq!(first.setting(id::NO_RFC7540_PRIORITIES), Some(1));
 }
 
-/// Section 7.1: "A PRIORITY_UPDATE frame [...] If a server receives a PRIORITY_UPDATE frame with a Stream Identifier
-/// other than 0x00, it MUST respond with a connection error of type PROTOCOL_ERROR."
+/// Section 7.1: "The Stream Identifier field (see Section 5.1.1 of [HTTP/2]) in the PRIORITY_UPDATE frame header MUST be
+/// zero (0x0). Receiving a PRIORITY_UPDATE frame with a field of any other value MUST be treated as a connection error of
+/// type PROTOCOL_ERROR."
 #[test]
 fn an_update_on_a_stream() {
     for stream in [OPEN, IDLE] {
@@ -33,15 +33,15 @@ fn an_update_on_a_stream() {
     }
 }
 
-/// Section 7.1: "If a PRIORITY_UPDATE frame is received with a Prioritized Stream ID of 0x00, the recipient MUST respond
-/// with a connection error of type PROTOCOL_ERROR."
+/// Section 7.1: "If a PRIORITY_UPDATE frame is received with a prioritized stream ID of 0x0, the recipient MUST respond
+/// with a connection error of type PROTOCOL_ERROR." "Servers that receive a PRIORITY_UPDATE for a push stream in the
+/// "idle" state MUST respond with a connection error of type PROTOCOL_ERROR."
 #[test]
 fn an_update_of_stream_0() {
     expect(
         &priority_update(0, "u=1"),
         ConnectionError(C::PROTOCOL_ERROR),
     );
-    // Nor can streams of ours be prioritized, which stay idle.
     expect(
         &priority_update(2, "u=1"),
         ConnectionError(C::PROTOCOL_ERROR),
@@ -65,6 +65,35 @@ fn updates_in_every_state() {
     }
 }
 
+/// Section 7.1: "The number of streams that have been prioritized but remain in the "idle" state plus the number of active
+/// streams [...] MUST NOT exceed the value of the SETTINGS_MAX_CONCURRENT_STREAMS parameter. Servers that receive such a
+/// PRIORITY_UPDATE MUST respond with a connection error of type PROTOCOL_ERROR."
+#[test]
+fn updates_of_more_streams_than_there_may_be() {
+    for most in [4, 256] {
+        let config = Config {
+            max_concurrent_streams: most,
+            ..Config::default()
+        };
+        let mut client = Client::with(config, &[]);
+        client.send(&[get(1), get(3)].concat());
+        for n in 0..most - 2 {
+            client.send(&priority_update(5 + 2 * n, "u=1").repeat(2));
+        }
+        assert_eq!(client.outcome(), Fine);
+        // Two are active no more, two are idle no more, and one of those is active.
+        client.answer(1, Body::Empty);
+        client.answer(3, Body::Empty);
+        client.receive();
+        client.send(&get(7));
+        client.send(&[priority_update(1_001, "u=1"), priority_update(1_003, "u=1")].concat());
+        assert_eq!(client.outcome(), Fine);
+        client.send(&priority_update(1_005, "u=1").repeat(2));
+        client.send(&priority_update(1_007, "u=1"));
+        assert_eq!(client.outcome(), ConnectionError(C::PROTOCOL_ERROR));
+    }
+}
+
 /// The order in which streams get their DATA.
 fn order(client: &mut Client) -> Vec<StreamId> {
     let frames = client.receive();
@@ -81,8 +110,8 @@ fn wide() -> Client {
     client
 }
 
-/// Section 10: "It is RECOMMENDED that, when possible, servers respect the urgency parameter (Section 4.1), sending higher
-/// urgency responses before lower urgency responses." An update goes before the field, also when it came first.
+/// Section 10: "It is RECOMMENDED that, when possible, servers respect the urgency parameter (Section 4.1), sending
+/// higher-urgency responses before lower-urgency responses." An update goes before the field, also when it came first.
 #[test]
 fn urgency() {
     let mut client = wide();

@@ -41,3 +41,18 @@ fn headers_of_a_stream_that_depends_on_itself() {
         expect(&input, StreamError(stream, C::PROTOCOL_ERROR));
     }
 }
+
+/// RFC 9218, section 2.1.1: "A server that receives SETTINGS_NO_RFC7540_PRIORITIES with a value of 1 MUST ignore HTTP/2
+/// priority signals."
+#[test]
+fn signals_that_the_client_does_not_mean() {
+    let mut client = Client::with(Config::default(), &[(id::NO_RFC7540_PRIORITIES, 1)]);
+    let payload = [&1u32.to_be_bytes()[..], &[15], &block(&GET)].concat();
+    client.send(&frame(Kind::HEADERS, flags::PRIORITY | WHOLE, 1, &payload));
+    client.send(&[priority(1, 1), priority(3, 3)].concat());
+    client.answer(1, Body::Empty);
+    client.expect(Fine);
+    // What a frame must look like holds nevertheless.
+    client.send(&frame(Kind::PRIORITY, 0, 0, &[0; 5]));
+    client.expect(ConnectionError(C::PROTOCOL_ERROR));
+}

@@ -1,17 +1,12 @@
 //! A client over the `h2` crate, in the clear or over TLS.
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use h2::{Reason, RecvStream};
 use http::{Method, Request, Response, StatusCode, Uri};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -19,6 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::content::{Content, MIB};
 use crate::server::Server;
+use crate::trust::tls_config;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -86,9 +82,10 @@ impl Client {
                 let socket = TcpStream::connect(server.https).await?;
                 socket.set_nodelay(true)?;
                 let name = ServerName::try_from("localhost").unwrap();
-                let tls = TlsConnector::from(tls_config(server))
-                    .connect(name, socket)
-                    .await?;
+                let tls =
+                    TlsConnector::from(tls_config(&server.certificate(), rustls::DEFAULT_VERSIONS))
+                        .connect(name, socket)
+                        .await?;
                 assert_eq!(tls.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
                 Self::over(tls, format!("https://{}", server.https), limits).await
             }
@@ -253,80 +250,4 @@ impl Download {
 /// Whether an error is the peer's RST_STREAM(INTERNAL_ERROR).
 pub(crate) fn is_internal_reset(error: &h2::Error) -> bool {
     error.is_reset() && error.is_remote() && error.reason() == Some(Reason::INTERNAL_ERROR)
-}
-
-fn tls_config(server: &Server) -> Arc<ClientConfig> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let certificate = CertificateDer::from_pem_file(server.certificate()).unwrap();
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(OnlyThis {
-            certificate,
-            provider,
-        }))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Arc::new(config)
-}
-
-/// Trusts one certificate: the one that the server made for itself and put into its state folder.
-#[derive(Debug)]
-struct OnlyThis {
-    certificate: CertificateDer<'static>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for OnlyThis {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.certificate {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(rustls::Error::General(
-                "not the certificate of the state folder".to_owned(),
-            ))
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }

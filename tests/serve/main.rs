@@ -14,3 +14,4 @@ mod life;
 mod semantics;
 mod server;
 mod truncation;
+mod trust;

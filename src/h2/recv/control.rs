@@ -167,6 +167,10 @@ impl<F: Clone> Connection<F> {
         } else if id > self.last_stream_id {
             self.early
                 .retain(|(other, _)| *other != id && *other > self.last_stream_id);
+            let most = self.config.max_concurrent_streams as usize;
+            if self.settings_acked && self.early.len() + self.streams.len() >= most {
+                return Err(ConnectionError::TooManyPrioritized);
+            }
             if self.early.len() < MAX_EARLY_PRIORITIES {
                 self.early.push((id, priority));
             }

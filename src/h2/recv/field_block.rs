@@ -54,9 +54,10 @@ impl<F: Clone> Connection<F> {
             return Err(ConnectionError::EvenStreamId);
         }
         let end_stream = header.has(flags::END_STREAM);
-        let self_dependent = headers
-            .dependency
-            .is_some_and(|dependency| dependency.0 == id);
+        let self_dependent = !self.peer.no_rfc7540_priorities
+            && headers
+                .dependency
+                .is_some_and(|dependency| dependency.0 == id);
         if header.has(flags::END_HEADERS) {
             return self.field_block(
                 now_ns,

@@ -342,7 +342,7 @@ impl<F: Clone> Connection<F> {
             Kind::PRIORITY => {
                 self.budgets.spend(Budget::Idle, now_ns)?;
                 match payload.first_chunk().map(parse_dependency) {
-                    Some(dependency) if dependency.0 == id => {
+                    Some(dependency) if dependency.0 == id && !self.peer.no_rfc7540_priorities => {
                         self.fail_stream(now_ns, id, StreamError::SelfDependency)
                     }
                     _ => Ok(None),
