@@ -13,4 +13,5 @@ mod content;
 mod life;
 mod semantics;
 mod server;
+mod silent;
 mod truncation;
