@@ -334,6 +334,7 @@ impl<F: Clone> Connection<F> {
         }
         self.control.push_back(Control::Goaway);
         self.streams.clear();
+        self.held.clear(&mut self.share);
         self.ready = Ready::default();
         self.resets = Resets::default();
         self.early = Vec::new();

@@ -77,6 +77,12 @@ impl Held {
         withheld
     }
 
+    /// There are no readers any more.
+    pub(super) fn clear(&mut self, share: &mut Share) {
+        share.give(self.charged);
+        *self = Self::default();
+    }
+
     /// Bytes that no reader has released.
     pub(super) fn total(&self) -> u32 {
         self.base + self.charged + self.withheld

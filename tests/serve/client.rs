@@ -1,6 +1,7 @@
 //! A client over the `h2` crate, in the clear or over TLS.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
@@ -176,6 +177,9 @@ impl Drop for Client {
     }
 }
 
+/// No peer that may send is silent for so long.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// A body on its way: every piece is compared as it comes.
 pub(crate) struct Download {
     stream: RecvStream,
@@ -225,9 +229,19 @@ impl Download {
         Ok(())
     }
 
-    /// Reads until the peer has used up the whole stream window, so that it can send no more.
+    /// Reads until the peer has used up the stream window, so that it can send no more. The library may keep back credit
+    /// that was released, so that less than `window` comes: then nothing comes for a while.
     pub(crate) async fn until_blocked(&mut self, window: usize) -> Result<(), h2::Error> {
-        while self.unreleased < window && self.piece().await? {}
+        while self.unreleased < window {
+            match tokio::time::timeout(QUIET, self.piece()).await {
+                Ok(more) => {
+                    if !more? {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
         Ok(())
     }
 

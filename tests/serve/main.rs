@@ -13,5 +13,6 @@ mod content;
 mod life;
 mod semantics;
 mod server;
+mod silent;
 mod truncation;
 mod trust;

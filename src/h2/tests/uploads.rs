@@ -266,4 +266,11 @@ fn more_than_was_given_is_not_released() {
     let update =
         |frame: &Frame| frame.header.kind == Kind::WINDOW_UPDATE && frame.header.stream_id == 1;
     assert!(!client.frames().iter().any(update));
+    // The end of the connection releases everything.
+    client.feed(&headers(3, &POST, false));
+    client.core.read_body(3);
+    client.feed(&data(3, &[0; 10_000], false));
+    assert_eq!(client.core.held_bytes(), 10_000);
+    client.feed(&window_update(0, 0));
+    assert!(client.core.error().is_some() && client.core.held_bytes() == 0);
 }
