@@ -174,15 +174,18 @@ fn a_large_body_allocates_nothing_in_the_core() {
     for layout in [Layout::Gathered, Layout::Placed, SEALED] {
         let mut files = Files::new(16 * MIB as u64);
         let opening = Agent::Curl.opening(LARGE, 16_384);
-        // The opening's own body warms the slot up.
         let mut core = Core::new(layout, MIB, &opening, |head| files.answer(head));
         let mut chunk = Chunk::large(Agent::Curl, 16 * MIB, 1, |_| None);
+        let mut round = || {
+            core.receive(chunk.next(), |head| files.answer(head));
+            while core.wants_transmit() {
+                core.fill();
+            }
+        };
+        round();
         let places = allocations(this_thread(), || {
             for _ in 0..8 {
-                core.receive(chunk.next(), |head| files.answer(head));
-                while core.wants_transmit() {
-                    core.fill();
-                }
+                round();
             }
         });
         show(&places);
