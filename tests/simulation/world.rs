@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ringlane::h2::limits::MAX_WINDOW;
+use ringlane::h2::limits::{DEFAULT_WINDOW, MAX_WINDOW};
 use ringlane::h2::{Config, ErrorCode, StreamId};
 
 use crate::client::{Ask, Client, End, Wishes};
@@ -57,6 +57,8 @@ struct Link {
     cut: bool,
     requests: usize,
     largest: u64,
+    /// The server's.
+    connection_window: u32,
     probe: Option<StreamId>,
 }
 
@@ -208,8 +210,8 @@ impl World {
         }
     }
 
-    /// Both sides' accounts of the connection's window are the same to the byte: the server can send just what the
-    /// client thinks that it can.
+    /// Both sides' accounts of the connection's windows are the same to the byte: the server can send just what the
+    /// client thinks that it can, and gives back all that it took when half of its window is owed.
     fn probe(&mut self) {
         for at in 0..self.links.len() {
             let link = &mut self.links[at];
@@ -225,7 +227,11 @@ impl World {
             // It takes long enough as it is.
             link.capacity = 1 << 20;
             link.client.crediting = false;
-            let stream = link.client.ask(ask, 0, "u=0");
+            let owed = i64::from(link.connection_window) - link.client.send_window;
+            let half = i64::from(link.connection_window.max(DEFAULT_WINDOW) / 2);
+            assert!((0..half).contains(&owed), "less than half is owed: {owed}");
+            // The answer cannot end before the window is more, so that all of the content is taken.
+            let stream = link.client.ask(ask, (half - owed) as u64, "u=0");
             link.client.widen(stream, WIDE);
             link.probe = Some(stream);
             self.client_sends(at);
@@ -239,8 +245,9 @@ impl World {
             let link = &mut self.links[at];
             if link.probe.is_some() {
                 assert_eq!(link.client.recv_window, 0, "the windows add up");
+                let window = i64::from(link.connection_window);
+                assert_eq!(link.client.send_window, window, "all is given back");
                 link.client.crediting = true;
-                link.client.widen(0, 0);
                 self.client_sends(at);
             }
         }
@@ -521,7 +528,7 @@ fn link(random: &mut Random) -> Link {
     let capacity = random.pick(&[1, 100, 3_000, 50_000, 300_000]);
     Link {
         client: Client::new(wishes),
-        server: Server::new(config, random),
+        server: Server::new(config.clone(), random),
         record: Vec::new(),
         up_ns: 0,
         down_ns: 0,
@@ -533,6 +540,7 @@ fn link(random: &mut Random) -> Link {
         cut: false,
         requests: 1 + random.below(8),
         largest: (u64::from(initial_window).min(5_000) * 20).min(capacity as u64 * 200),
+        connection_window: config.connection_window,
         probe: None,
     }
 }

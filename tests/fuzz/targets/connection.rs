@@ -162,7 +162,7 @@ impl Peer {
     fn stream(&mut self, input: &mut Input<'_>) -> StreamId {
         match input.byte() {
             0..100 => self.last,
-            choice @ 100..200 => u32::from(choice) * 2 % (self.last + 4) | 1,
+            choice @ 100..200 => (u32::from(choice) * 2 % (self.last + 4)) | 1,
             200..250 => {
                 self.last += 2;
                 self.last
