@@ -63,6 +63,27 @@ impl Pool {
     }
 }
 
+impl Outgoing {
+    /// A slot that was just filled, to be sent after `prefix`.
+    pub(super) fn new(
+        gather: Box<Gather>,
+        plan: Box<Plan<FileRef>>,
+        layout: Layout,
+        prefix: Bytes,
+    ) -> Self {
+        let cursor = Cursor::new(prefix, &plan, layout == Layout::Gathered);
+        Self {
+            gather: Some(gather),
+            plan,
+            layout,
+            cursor,
+            ready: (0, 0),
+            accepted: 0,
+            stalled_ns: None,
+        }
+    }
+}
+
 impl Connection {
     /// Sends what there is to send, if the last send is done.
     pub(super) fn flush(&mut self, shared: &mut Shared) {
@@ -106,16 +127,7 @@ impl Connection {
             return;
         }
         let layout = layout.unwrap_or(Layout::Placed);
-        let cursor = Cursor::new(prefix, &plan, layout == Layout::Gathered);
-        self.outgoing = Some(Outgoing {
-            gather: Some(gather),
-            plan,
-            layout,
-            cursor,
-            ready: (0, 0),
-            accepted: 0,
-            stalled_ns: None,
-        });
+        self.outgoing = Some(Outgoing::new(gather, plan, layout, prefix));
         self.prepare(shared);
     }
 

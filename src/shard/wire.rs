@@ -157,18 +157,15 @@ impl Cursor {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use std::cell::OnceCell;
     use std::io::Write;
-    use std::os::fd::{AsFd, OwnedFd};
-    use std::rc::Rc;
+    use std::os::fd::OwnedFd;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::files::{Identity, OpenFile};
-    use crate::http::EntityTag;
+    use crate::files::test_file;
     use crate::slot::{Layout, Slot};
-    use crate::uring::{Arena, Front, Mapping};
+    use crate::uring::{Arena, Front};
 
     const FILE_BYTES: u64 = 64 << 10;
     const HEADER_BYTES: usize = 9;
@@ -181,24 +178,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let contents: Vec<u8> = (0..FILE_BYTES).map(file_byte).collect();
         file.write_all(&contents).unwrap();
-        let descriptor = Rc::new(OwnedFd::from(file));
-        let mapping = Mapping::new(descriptor.as_fd(), FILE_BYTES).unwrap();
-        FileRef(Rc::new(OpenFile {
-            descriptor,
-            mapping: Some(Rc::new(mapping)),
-            identity: Identity {
-                device: 0,
-                inode: 0,
-                len: FILE_BYTES,
-                modified_s: 0,
-                modified_ns: 0,
-                changed: (0, 0),
-            },
-            etag: EntityTag::new(0, FILE_BYTES, 0, 0),
-            content_type: "text/plain",
-            contents: None,
-            head: OnceCell::new(),
-        }))
+        test_file(OwnedFd::from(file), FILE_BYTES)
     }
 
     /// A piece of wire as it was asked for.
