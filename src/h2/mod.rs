@@ -7,10 +7,12 @@
 //! - [`frame`], [`settings`], [`error`], [`hpack`], [`priority`]: what is on the wire.
 //! - [`stream`], [`window`]: the two state machines, pure.
 //! - [`limits`]: every limit, with the attack it stops.
+//! - [`client`]: the client's role, on the same parts.
 //! - `head`: a request from a field block, and what makes it malformed.
 //! - `recv`, `send`, `streams`: the connection's two directions and its streams.
 #![forbid(unsafe_code)]
 
+pub mod client;
 mod connection;
 mod control;
 pub mod error;
