@@ -91,6 +91,11 @@ fn connection() {
 }
 
 #[test]
+fn client() {
+    fuzz("client", targets::client::target);
+}
+
+#[test]
 fn path() {
     fuzz("path", targets::path::target);
 }

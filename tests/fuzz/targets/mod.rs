@@ -1,5 +1,6 @@
 //! The targets: each a function of bytes that panics when something is wrong.
 
+pub(crate) mod client;
 pub(crate) mod conditions;
 pub(crate) mod connection;
 pub(crate) mod frames;
