@@ -134,7 +134,8 @@ def spawn(argv, **kwargs):
 def run(argv, timeout=300, **kwargs):
     """Runs a program to its end; its output is text, its failure an exception that shows the output."""
     argv = [str(a) for a in argv]
-    kwargs.setdefault("text", True)
+    if kwargs.setdefault("text", True):
+        kwargs.setdefault("errors", "replace")
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **kwargs)
     if done.returncode != 0:

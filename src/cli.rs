@@ -87,6 +87,18 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SECONDS")]
     pub drain_timeout: Option<u32>,
 
+    /// End a connection that has had no request for so long; 0 for never [default: 180]
+    #[arg(long, value_name = "SECONDS")]
+    pub idle_timeout: Option<u32>,
+
+    /// Ask a peer that has been silent for so long whether it is there [default: never]
+    #[arg(long, value_name = "SECONDS")]
+    pub keepalive_interval: Option<NonZeroU32>,
+
+    /// How long such a peer has to answer before its connection is closed [default: 20]
+    #[arg(long, value_name = "SECONDS")]
+    pub keepalive_timeout: Option<NonZeroU32>,
+
     /// How much to log, to stderr [default: info]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
@@ -114,6 +126,9 @@ impl ServeArgs {
             shards: self.shards,
             report: self.report,
             drain_timeout: self.drain_timeout,
+            idle_timeout: self.idle_timeout,
+            keepalive_interval: self.keepalive_interval,
+            keepalive_timeout: self.keepalive_timeout,
             log_level: self.log_level,
         }
     }

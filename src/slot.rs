@@ -150,6 +150,11 @@ impl<'a, F> Slot<'a, F> {
         }
     }
 
+    /// Lowers the number of wire bytes after which no more body is taken to `burst`, if that is less.
+    pub fn limit_burst(&mut self, burst: usize) {
+        self.burst = self.burst.min(burst);
+    }
+
     /// Bytes that [`Slot::put`] still takes.
     #[must_use]
     pub fn room(&self) -> usize {

@@ -66,6 +66,11 @@ pub enum ConfigError {
     /// A key without its certificate.
     #[error("a key is given without its certificate: add --cert FILE (`cert` in the file)")]
     KeyWithoutCert,
+    /// A time to answer, and no question.
+    #[error(
+        "keepalive-timeout is given without keepalive-interval: add the seconds of silence after which a peer is asked"
+    )]
+    KeepaliveWithoutInterval,
     /// The certificate or key cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

@@ -30,6 +30,12 @@ pub struct File {
     pub report: Option<NonZeroU32>,
     /// Seconds that streams in flight get at the end.
     pub drain_timeout: Option<u32>,
+    /// Seconds without a request after which a connection is ended; 0 for never.
+    pub idle_timeout: Option<u32>,
+    /// Seconds of silence after which a peer is asked whether it is there.
+    pub keepalive_interval: Option<NonZeroU32>,
+    /// Seconds that it has to answer.
+    pub keepalive_timeout: Option<NonZeroU32>,
     /// How much is logged.
     pub log_level: Option<LogLevel>,
 }
@@ -93,6 +99,9 @@ impl File {
             shards: self.shards.or(other.shards),
             report: self.report.or(other.report),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
+            idle_timeout: self.idle_timeout.or(other.idle_timeout),
+            keepalive_interval: self.keepalive_interval.or(other.keepalive_interval),
+            keepalive_timeout: self.keepalive_timeout.or(other.keepalive_timeout),
             log_level: self.log_level.or(other.log_level),
         }
     }
@@ -136,12 +145,18 @@ mod tests {
             shards = 2
             report = 5
             drain-timeout = 0
+            idle-timeout = 0
+            keepalive-interval = 30
+            keepalive-timeout = 10
             log-level = "debug"
         "#;
         let file = File::parse(text, Path::new("r.toml")).unwrap();
         assert_eq!(file.https.unwrap().0.len(), 2);
         assert_eq!(file.cores.unwrap().cores(), [0, 2, 3]);
         assert_eq!(file.drain_timeout, Some(0));
+        assert_eq!(file.idle_timeout, Some(0));
+        assert_eq!(file.keepalive_interval, NonZeroU32::new(30));
+        assert_eq!(file.keepalive_timeout, NonZeroU32::new(10));
         assert_eq!(file.log_level, Some(LogLevel::Debug));
         assert_eq!(
             File::parse("", Path::new("r.toml")).unwrap(),

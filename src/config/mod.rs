@@ -10,6 +10,7 @@ mod file;
 mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustls::sign::CertifiedKey;
+
+use crate::h2::{Keepalive, Timeouts};
 
 pub use cores::available as available_cores;
 pub use error::ConfigError;
@@ -31,6 +34,11 @@ pub const DEFAULT_HTTPS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
 /// Seconds that streams in flight get at the end unless something else is asked for.
 pub const DEFAULT_DRAIN_TIMEOUT_SECONDS: u32 = 30;
+/// Seconds without a request after which a connection is ended unless something else is asked for: about when Firefox
+/// gives its own up (170), between what nginx (75) and Caddy (300) take.
+pub const DEFAULT_IDLE_TIMEOUT_SECONDS: u32 = 180;
+/// Seconds that a silent peer has to answer a PING unless something else is asked for: as in gRPC.
+pub const DEFAULT_KEEPALIVE_TIMEOUT_SECONDS: u32 = 20;
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug)]
@@ -59,6 +67,7 @@ pub struct Config {
     cores: Vec<usize>,
     report: Option<Duration>,
     drain_timeout: Duration,
+    timeouts: Timeouts,
     log_level: LogLevel,
 }
 
@@ -108,6 +117,11 @@ impl Config {
                 .report
                 .map(|seconds| Duration::from_secs(u64::from(seconds.get()))),
             drain_timeout: Duration::from_secs(u64::from(drain_timeout)),
+            timeouts: timeouts(
+                settings.idle_timeout,
+                settings.keepalive_interval,
+                settings.keepalive_timeout,
+            )?,
             log_level: settings.log_level.unwrap_or_default(),
         })
     }
@@ -152,10 +166,34 @@ impl Config {
         self.drain_timeout
     }
 
+    /// When an idle or silent peer is given up.
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
     /// How much is logged.
     pub fn log_level(&self) -> LogLevel {
         self.log_level
     }
+}
+
+fn timeouts(
+    idle: Option<u32>,
+    interval: Option<NonZeroU32>,
+    timeout: Option<NonZeroU32>,
+) -> Result<Timeouts, ConfigError> {
+    let ns = |seconds: u32| u64::from(seconds) * 1_000_000_000;
+    let idle = idle.unwrap_or(DEFAULT_IDLE_TIMEOUT_SECONDS);
+    if interval.is_none() && timeout.is_some() {
+        return Err(ConfigError::KeepaliveWithoutInterval);
+    }
+    Ok(Timeouts {
+        idle_ns: (idle > 0).then(|| ns(idle)),
+        keepalive: interval.map(|interval| Keepalive {
+            interval_ns: ns(interval.get()),
+            timeout_ns: ns(timeout.map_or(DEFAULT_KEEPALIVE_TIMEOUT_SECONDS, NonZeroU32::get)),
+        }),
+    })
 }
 
 fn open_root(path: &Path) -> Result<(OwnedFd, PathBuf), ConfigError> {
@@ -196,4 +234,27 @@ fn addresses(
         }
     }
     Ok(list)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_have_defaults_and_zero_is_never() {
+        const SECOND: u64 = 1_000_000_000;
+        let default = timeouts(None, None, None).unwrap();
+        assert_eq!(default.idle_ns, Some(180 * SECOND));
+        assert_eq!(default.keepalive, None);
+        assert_eq!(timeouts(Some(0), None, None).unwrap().idle_ns, None);
+        let keepalive = timeouts(None, NonZeroU32::new(30), None).unwrap().keepalive;
+        let expected = Keepalive {
+            interval_ns: 30 * SECOND,
+            timeout_ns: 20 * SECOND,
+        };
+        assert_eq!(keepalive, Some(expected));
+        let error = timeouts(None, None, NonZeroU32::new(1)).unwrap_err();
+        assert!(error.to_string().contains("keepalive-interval"));
+    }
 }

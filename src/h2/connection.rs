@@ -1,25 +1,30 @@
 //! The connection: its state, what the application calls, and timeouts.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::bdp::Bdp;
 use super::control::{Control, ControlQueue, Resets};
+use super::credit::{Held, Share};
 use super::error::{ConnectionError, ErrorCode, StreamError};
 use super::frame::StreamId;
 use super::head::Peer;
 use super::hpack::{DEFAULT_TABLE_SIZE, Decoder, Encoder};
 use super::limits::{
-    Budgets, DEFAULT_WINDOW, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MAX_QUEUED_CONTROL,
-    MIN_MAX_FRAME_SIZE, PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS,
+    Budgets, DEFAULT_WINDOW, MAX_QUEUED_CONTROL, MIN_MAX_FRAME_SIZE, RECV_CONNECTION_WINDOW_MAX,
+    RECV_STREAM_WINDOW_MAX, SHARED_RECV_BYTES,
 };
+use super::pace::Pace;
 use super::priority::Priority;
 use super::queues::Ready;
 use super::recv::{FieldBlock, Reading};
 use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
-use super::streams::{Body, Index, Phase, Streams};
+use super::streams::{Body, Index, Phase, Stream, Streams};
+use super::timeouts::{Clocks, Timeouts};
 use super::window::Window;
 
 /// What we allow a peer. Shared by all connections of a shard.
@@ -27,16 +32,24 @@ use super::window::Window;
 pub struct Config {
     /// Streams that a peer may have open at once; requests over it are refused.
     pub max_concurrent_streams: u32,
-    /// Window of each stream for request bodies, in bytes, at most 2^31-1.
+    /// Window of each stream for request bodies at first, in bytes, at most 2^31-1.
     pub initial_window_size: u32,
-    /// Window of the connection for request bodies, in bytes, 65,535 to 2^31-1.
+    /// Window of the connection for request bodies at first, in bytes, 65,535 to 2^31-1.
     pub connection_window: u32,
+    /// The most that a stream's window grows to when the path holds more, in bytes.
+    pub max_stream_window: u32,
+    /// The most that the connection's window grows to, in bytes, at most 2^31-1.
+    pub max_connection_window: u32,
+    /// Bytes that are left to the connections of a shard together, for larger windows and for what slow readers hold.
+    pub recv_budget: Rc<Cell<usize>>,
     /// Largest payload of a frame that is accepted, in bytes, 2^14 to 2^24-1.
     pub max_frame_size: u32,
     /// Largest field section in bytes, uncompressed and with 32 for each field; a request over it is answered 431.
     pub max_header_list_size: u32,
     /// Table that the peer's HPACK encoder may use, in bytes.
     pub header_table_size: u32,
+    /// When an idle or silent peer is given up.
+    pub timeouts: Timeouts,
 }
 
 impl Default for Config {
@@ -45,9 +58,13 @@ impl Default for Config {
             max_concurrent_streams: 256,
             initial_window_size: 65_535,
             connection_window: 262_144,
+            max_stream_window: RECV_STREAM_WINDOW_MAX,
+            max_connection_window: RECV_CONNECTION_WINDOW_MAX,
+            recv_budget: Rc::new(Cell::new(SHARED_RECV_BYTES)),
             max_frame_size: MIN_MAX_FRAME_SIZE,
             max_header_list_size: 32_768,
             header_table_size: DEFAULT_TABLE_SIZE as u32,
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -80,10 +97,10 @@ pub(super) enum Closing {
 /// 2. When bytes arrive, [`Connection::handle_bytes`] again and again until it gives `None`, acting on each event:
 ///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead.
 /// 3. Whenever [`Connection::wants_transmit`] and the transport can take bytes, [`Connection::poll_transmit`] with a
-///    slot, whose contents go on the wire as a whole and in order. When a file cannot supply what a slot has holes
-///    for: [`Connection::body_failed`].
+///    slot, whose contents go on the wire as a whole and in order; [`Connection::note_drained`] as the transport takes
+///    them. When a file cannot supply what a slot has holes for: [`Connection::body_failed`].
 /// 4. [`Connection::handle_timeout`] when [`Connection::poll_timeout`] has passed; ask for it again after each of
-///    the above.
+///    the above. When [`Connection::is_dead`] then, close at once.
 /// 5. [`Connection::shutdown`] to end it gracefully. When [`Connection::is_done`], flush and close.
 ///
 /// Times are nanoseconds of any clock that never goes back.
@@ -110,17 +127,25 @@ pub struct Connection<F> {
 
     pub(super) reading: Reading,
     /// A frame that is not complete yet.
-    pub(super) held: Vec<u8>,
+    pub(super) partial: Vec<u8>,
     pub(super) block: FieldBlock,
     pub(super) recv_window: Window,
     /// Received bytes that were not given back to the peer yet.
     pub(super) recv_owed: u32,
     /// Window of new streams for what we receive: 65,535 at least until the peer has acknowledged less.
     pub(super) recv_initial: u32,
+    /// What the windows of streams grow to, in bytes; 0 at first.
+    pub(super) recv_target: u32,
+    /// The size of the connection's window.
+    pub(super) recv_size: u32,
+    pub(super) bdp: Bdp,
+    pub(super) held: Held,
+    pub(super) share: Share,
 
     pub(super) control: ControlQueue,
     pub(super) pending: Option<Box<PendingBlock>>,
     pub(super) send_window: Window,
+    pub(super) pace: Pace,
 
     pub(super) closing: Closing,
     pub(super) settings_received: bool,
@@ -129,6 +154,7 @@ pub struct Connection<F> {
     pub(super) started_ns: u64,
     /// The last call that did something.
     pub(super) active_ns: u64,
+    pub(super) clocks: Clocks,
     /// Since when a frame or a field block is incomplete.
     pub(super) incomplete_ns: Option<u64>,
 }
@@ -156,20 +182,27 @@ impl<F: Clone> Connection<F> {
             recently_begun: 0,
             early: Vec::new(),
             reading: Reading::Preface(0),
-            held: Vec::new(),
+            partial: Vec::new(),
             block: FieldBlock::default(),
             recv_window: Window::new(DEFAULT_WINDOW),
             recv_owed,
             recv_initial: config.initial_window_size.max(DEFAULT_WINDOW),
+            recv_target: 0,
+            recv_size: config.connection_window.max(DEFAULT_WINDOW),
+            bdp: Bdp::default(),
+            held: Held::default(),
+            share: Share::new(Rc::clone(&config.recv_budget)),
             control,
             pending: None,
             send_window: Window::new(DEFAULT_WINDOW),
+            pace: Pace::default(),
             closing: Closing::No,
             settings_received: false,
             settings_acked: false,
             connection_update_queued: recv_owed > 0,
             started_ns: now_ns,
             active_ns: now_ns,
+            clocks: Clocks::new(now_ns),
             incomplete_ns: None,
             config,
         }
@@ -181,7 +214,7 @@ impl<F: Clone> Connection<F> {
             return;
         };
         let entry = self.streams.get_mut(index);
-        if entry.phase != Phase::Waiting {
+        if entry.phase != Phase::Waiting || entry.state == State::HalfClosedLocal {
             debug_assert!(false, "stream {stream} was answered twice");
             return;
         }
@@ -238,6 +271,13 @@ impl<F: Clone> Connection<F> {
     pub(super) fn drain(&mut self) {
         self.closing = Closing::Final(self.last_stream_id);
         self.control.push_back(Control::Goaway);
+        for index in 0..self.streams.places() {
+            let stream = self.streams.get(index);
+            // Nothing is waited for that only its sender can end.
+            if stream.id != 0 && stream.state == State::HalfClosedLocal {
+                self.reset_stream(index, ErrorCode::NO_ERROR);
+            }
+        }
     }
 
     /// Whether GOAWAY was put on the wire, and nothing is left to send or to answer: flush and close.
@@ -250,6 +290,15 @@ impl<F: Clone> Connection<F> {
         }
     }
 
+    /// Whether the peer is given up for dead, since it takes or says nothing: close without a word.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        matches!(
+            self.error(),
+            Some(ConnectionError::KeepaliveTimeout | ConnectionError::Stalled)
+        )
+    }
+
     /// Why the connection failed, if it did.
     #[must_use]
     pub fn error(&self) -> Option<ConnectionError> {
@@ -259,77 +308,11 @@ impl<F: Clone> Connection<F> {
         }
     }
 
-    /// Streams that are open.
+    /// Streams whose answer is not out as a whole.
     #[must_use]
     pub fn open_streams(&self) -> usize {
-        self.streams.len()
-    }
-
-    /// Acts on what was due by `now_ns`.
-    pub fn handle_timeout(&mut self, now_ns: u64) {
-        if !matches!(self.closing, Closing::Failed(..)) {
-            let error = if self
-                .preface_deadline()
-                .is_some_and(|deadline| deadline <= now_ns)
-            {
-                Some(ConnectionError::PrefaceTimeout)
-            } else if self
-                .settings_deadline()
-                .is_some_and(|deadline| deadline <= now_ns)
-            {
-                Some(ConnectionError::SettingsTimeout)
-            } else if self
-                .incomplete_deadline()
-                .is_some_and(|deadline| deadline <= now_ns)
-            {
-                Some(ConnectionError::IncompleteTimeout)
-            } else {
-                None
-            };
-            if let Some(error) = error {
-                self.fail(error);
-            }
-        }
-        if self
-            .trim_deadline()
-            .is_some_and(|deadline| deadline <= now_ns)
-        {
-            self.streams.trim();
-            self.early = Vec::new();
-            self.control.shrink_to(4);
-        }
-    }
-
-    /// When [`Connection::handle_timeout`] is to be called, if at all. It moves with every call, mostly later: a
-    /// timer that fires early and asks again does no harm.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<u64> {
-        let failing = matches!(self.closing, Closing::Failed(..));
-        let deadlines = [
-            self.preface_deadline().filter(|_| !failing),
-            self.settings_deadline().filter(|_| !failing),
-            self.incomplete_deadline().filter(|_| !failing),
-            self.trim_deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
-    }
-
-    fn preface_deadline(&self) -> Option<u64> {
-        (!self.settings_received).then(|| self.started_ns.saturating_add(PREFACE_TIMEOUT_NS))
-    }
-
-    fn settings_deadline(&self) -> Option<u64> {
-        (!self.settings_acked).then(|| self.started_ns.saturating_add(SETTINGS_TIMEOUT_NS))
-    }
-
-    fn incomplete_deadline(&self) -> Option<u64> {
-        self.incomplete_ns
-            .map(|since| since.saturating_add(INCOMPLETE_TIMEOUT_NS))
-    }
-
-    fn trim_deadline(&self) -> Option<u64> {
-        let trimmable = self.streams.is_trimmable() || self.control.capacity() > 16;
-        (trimmable && self.streams.len() == 0).then(|| self.active_ns.saturating_add(IDLE_TRIM_NS))
+        let answered = |stream: &&Stream<F>| stream.state == State::HalfClosedLocal;
+        self.streams.len() - self.streams.iter().filter(answered).count()
     }
 
     /// Ends the connection: GOAWAY, and nothing else any more but the rest of a field block that was begun.
@@ -354,7 +337,7 @@ impl<F: Clone> Connection<F> {
         self.ready = Ready::default();
         self.resets = Resets::default();
         self.early = Vec::new();
-        self.held = Vec::new();
+        self.partial = Vec::new();
         self.block = FieldBlock::default();
         self.reading = Reading::Failed;
         self.incomplete_ns = None;
@@ -392,6 +375,8 @@ impl<F: Clone> Connection<F> {
             Ok(Next::To(state)) => {
                 stream.state = state;
                 if matches!(state, State::Closed | State::ClosedByUs) {
+                    let held = stream.recv_held;
+                    self.give_back_held(held);
                     self.ready.unlink(&mut self.streams, index, Phase::Waiting);
                     self.streams.remove(index);
                 }

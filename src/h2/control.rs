@@ -12,6 +12,10 @@ pub(super) enum Control {
     SettingsAck,
     PingAck([u8; 8]),
     DrainPing,
+    /// The PING that times the path of what we receive.
+    BdpPing,
+    /// The PING that asks a silent peer whether it is there.
+    KeepalivePing,
     /// GOAWAY with the last identifier there is: new streams are still served (section 6.8).
     GoawayNotice,
     /// The GOAWAY after which no more streams are served.
@@ -29,6 +33,12 @@ pub(super) const RESET_PING: [u8; 8] = *b"rl:reset";
 
 /// Payload of the PING between the two GOAWAY frames of a shutdown.
 pub(super) const DRAIN_PING: [u8; 8] = *b"rl:drain";
+
+/// Payload of the PING that times the path of what we receive.
+pub(super) const BDP_PING: [u8; 8] = *b"rl:bytes";
+
+/// Payload of the PING that asks a silent peer whether it is there.
+pub(super) const KEEPALIVE_PING: [u8; 8] = *b"rl:alive";
 
 /// Streams that we reset and of which the peer may not know yet.
 ///

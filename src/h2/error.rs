@@ -102,6 +102,8 @@ errors! {
         PrefaceTimeout => PROTOCOL_ERROR, "the preface did not arrive in time";
         SettingsTimeout => SETTINGS_TIMEOUT, "SETTINGS were not acknowledged in time";
         IncompleteTimeout => ENHANCE_YOUR_CALM, "a frame or field block was begun and not completed in time";
+        KeepaliveTimeout => PROTOCOL_ERROR, "a PING was not answered in time";
+        Stalled => ENHANCE_YOUR_CALM, "nothing was read for too long";
         FrameTooLarge => FRAME_SIZE_ERROR, "a frame exceeds SETTINGS_MAX_FRAME_SIZE";
         HeadersTooShort => FRAME_SIZE_ERROR, "HEADERS is too short for its flags";
         DataTooShort => FRAME_SIZE_ERROR, "DATA is too short for its flags";

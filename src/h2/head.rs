@@ -2,7 +2,6 @@
 //!
 //! A block is always decoded to its end, whatever is found in it: the HPACK state must stay in step.
 
-use std::cell::Cell;
 use std::num::NonZeroU64;
 
 use super::error::{ConnectionError, StreamError};
@@ -26,20 +25,14 @@ pub struct Scratch {
     hpack: Vec<u8>,
     spare: Vec<Vec<u8>>,
     remembered: Remembered,
+    /// Peers that were ever remembered.
+    peers: u64,
 }
 
-/// Who sends the blocks that are decoded: tells the connections of a thread apart, which they never leave. A new one is
+/// Who sends the blocks that are decoded: tells the connections apart that share a [`Scratch`], which is always the same for a connection. A new one is
 /// due whenever the decoder is changed other than by decoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Peer(Option<NonZeroU64>);
-
-impl Peer {
-    fn new() -> Self {
-        thread_local!(static LAST: Cell<u64> = const { Cell::new(0) });
-        LAST.set(LAST.get() + 1);
-        Self(NonZeroU64::new(LAST.get()))
-    }
-}
 
 /// The request that was decoded last, when nothing but its block and the decoder's state decide what it says, and it
 /// left that state as it was. Its fields are in [`Scratch`] still, so that the same block from the same peer, next in
@@ -52,9 +45,24 @@ struct Remembered {
 }
 
 impl Remembered {
-    /// Whether `block` consists of indexed fields only (RFC 7541, section 6.1), with an index of one byte each.
+    /// Whether `block`, which is a valid one, leaves the dynamic table as it was: it has indexed fields and literals
+    /// that are not added to the table (RFC 7541, sections 6.1, 6.2.2, 6.2.3), with indices and lengths of one byte.
     fn is_fit(block: &[u8]) -> bool {
-        block.len() <= REMEMBERED_BYTES && block.iter().all(|byte| (0x80..0xff).contains(byte))
+        fn string(block: &[u8]) -> Option<&[u8]> {
+            let (&first, rest) = block.split_first()?;
+            let len = usize::from(first & 0x7f);
+            if len < 0x7f { rest.get(len..) } else { None }
+        }
+        let mut left = Some(block).filter(|block| block.len() <= REMEMBERED_BYTES);
+        while let Some((&first, rest)) = left.and_then(<[u8]>::split_first) {
+            left = match first {
+                0x80..=0xfe => Some(rest),
+                0x00 | 0x10 => string(rest).and_then(string),
+                0x01..=0x0e | 0x11..=0x1e => string(rest),
+                _ => None,
+            };
+        }
+        left.is_some()
     }
 }
 
@@ -271,7 +279,8 @@ pub(super) fn decode_request(
         && Remembered::is_fit(block)
     {
         if peer.0.is_none() {
-            *peer = Peer::new();
+            scratch.peers += 1;
+            *peer = Peer(NonZeroU64::new(scratch.peers));
         }
         let remembered = &mut scratch.remembered;
         remembered.block.clear();

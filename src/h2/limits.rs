@@ -22,9 +22,53 @@ pub const MIN_MAX_FRAME_SIZE: u32 = 16_384;
 /// The largest SETTINGS_MAX_FRAME_SIZE in bytes (RFC 9113, section 6.5.2).
 pub const MAX_MAX_FRAME_SIZE: u32 = (1 << 24) - 1;
 
-/// The largest DATA frame that is sent, in bytes, whatever the peer allows: a peer that allows 16 MiB could
-/// otherwise make a small response wait for one frame of another.
-pub const MAX_SENT_FRAME: u32 = 65_536;
+/// The largest DATA frame that is sent before it is known how fast the transport takes bytes: a peer that allows
+/// 16 MiB could otherwise make a small response wait for one frame of another.
+pub const MAX_UNPACED_FRAME: u32 = 65_536;
+
+/// The largest DATA frame while other streams are open, in bytes: larger ones save nothing worth having (9 bytes in
+/// 65,536), and those that take turns would take long ones.
+pub const MAX_SHARED_FRAME: u32 = 65_536;
+
+/// Nanoseconds that a response waits at most behind the part of another that is already committed to the transport,
+/// at the rate that the transport has taken bytes lately. Neither a frame nor a slot is larger than that.
+pub const LATENCY_BOUND_NS: u64 = 5_000_000;
+
+/// Wire bytes that a slot may take on a connection with one stream, however slow it is. Below 3.3 MB/s this is more
+/// than the latency bound, but there what the transport has buffered decides; less would only cost calls.
+pub const LEAST_BURST: usize = 16_384;
+
+/// As [`LEAST_BURST`], while other streams are open, whose responses may be the urgent ones.
+pub const LEAST_SHARED_BURST: usize = 4_096;
+
+/// The most that a stream's window for a request body grows to, in bytes: 10 Gbit/s over 13 ms.
+pub const RECV_STREAM_WINDOW_MAX: u32 = 16 << 20;
+
+/// The most that a connection's window for request bodies grows to, in bytes: a stream's, and room for others.
+pub const RECV_CONNECTION_WINDOW_MAX: u32 = 24 << 20;
+
+/// Bytes by which all connections of a shard together may exceed what each may receive from the start: what windows
+/// grow by, and what slow readers hold. Stops: many uploads at once, each with a large window, taking all memory.
+pub const SHARED_RECV_BYTES: usize = 64 << 20;
+
+/// Bytes of request bodies that a connection's readers may hold without slowing its other streams, from the start.
+pub const HELD_BASE: u32 = 262_144;
+
+/// As [`HELD_BASE`], on top of it and as far as the shared budget goes. Stops: slow readers that hold memory without
+/// end.
+pub const HELD_MAX: u32 = 16 << 20;
+
+/// DATA bytes that arrive before a PING times the path: a small upload needs no larger window.
+pub const BDP_PROBE_AFTER: u32 = 32_768;
+
+/// PINGs in a row that may bring no news before the next one waits.
+pub const BDP_PATIENCE: u32 = 4;
+
+/// Nanoseconds that it then waits: doubled each time, from the first to the second. What counts PINGs as a flood is
+/// not bothered.
+pub const BDP_PROBE_PAUSE_NS: u64 = 50_000_000;
+/// See [`BDP_PROBE_PAUSE_NS`].
+pub const BDP_PROBE_PAUSE_MAX_NS: u64 = 5_000_000_000;
 
 /// A response whose body has at most this many bytes goes out whole together with its field block, ahead of larger
 /// bodies of the same urgency, when the windows allow it.
@@ -65,6 +109,20 @@ pub const SETTINGS_TIMEOUT_NS: u64 = 30_000_000_000;
 /// Nanoseconds in which a frame that was begun, or a field block that was begun, must be complete. Stops: slow
 /// headers ("Slowloris"), which hold up to a field block of memory each.
 pub const INCOMPLETE_TIMEOUT_NS: u64 = 20_000_000_000;
+
+/// Nanoseconds in which the transport must take something of what it has, a stream whose window is shut must get
+/// [`MIN_PROGRESS`] bytes on their way, and a connection whose window is shut likewise. Stops: peers that ask for files
+/// and never read, each of which holds a file and its share of memory open for ever.
+pub const STALL_TIMEOUT_NS: u64 = 300_000_000_000;
+
+/// Nanoseconds between two looks for such streams.
+pub const STALL_SWEEP_NS: u64 = 30_000_000_000;
+
+/// Bytes of bodies that count as moving on. Stops: the same with a window that is opened by single bytes.
+pub const MIN_PROGRESS: u32 = 1_024;
+
+/// Nanoseconds that an idle peer has to acknowledge that the connection is to end.
+pub const IDLE_NOTICE_NS: u64 = 5_000_000_000;
 
 /// Nanoseconds without streams after which an idle connection gives its memory back.
 pub const IDLE_TRIM_NS: u64 = 1_000_000_000;
@@ -168,6 +226,12 @@ impl Budgets {
         for (left, allowance) in self.left.iter_mut().zip(&ALLOWANCES) {
             *left = (*left + allowance.per_use).min(allowance.most);
         }
+    }
+
+    /// A body frame was sent that is too small to count as work: its window had to be opened all the same.
+    pub fn earn_updates(&mut self) {
+        let at = Budget::WindowUpdates as usize;
+        self.left[at] = (self.left[at] + ALLOWANCES[at].per_use).min(ALLOWANCES[at].most);
     }
 
     /// Gives back what whole seconds give.

@@ -7,19 +7,25 @@
 //! - [`frame`], [`settings`], [`error`], [`hpack`], [`priority`]: what is on the wire.
 //! - [`stream`], [`window`]: the two state machines, pure.
 //! - [`limits`]: every limit, with the attack it stops.
+//! - `pace`: how much is committed to the transport at a time.
+//! - `bdp`, `credit`: how much may be received at a time.
+//! - `timeouts`: what happens when nothing happens.
 //! - [`client`]: the client's role, on the same parts.
 //! - `head`: a request from a field block, and what makes it malformed.
 //! - `recv`, `send`, `streams`: the connection's two directions and its streams.
 #![forbid(unsafe_code)]
 
+mod bdp;
 pub mod client;
 mod connection;
 mod control;
+mod credit;
 pub mod error;
 pub mod frame;
 mod head;
 pub mod hpack;
 pub mod limits;
+mod pace;
 pub mod priority;
 mod queues;
 mod recv;
@@ -27,6 +33,7 @@ mod send;
 pub mod settings;
 pub mod stream;
 mod streams;
+mod timeouts;
 pub mod window;
 
 #[cfg(test)]
@@ -39,3 +46,4 @@ pub use head::{RequestHead, Scratch, Trailers};
 pub use priority::Priority;
 pub use recv::Event;
 pub use streams::Body;
+pub use timeouts::{Keepalive, Timeouts};

@@ -7,14 +7,15 @@
 use bytes::{Buf, Bytes};
 
 use super::connection::{Closing, Connection};
-use super::control::{Control, DRAIN_PING, RESET_PING};
+use super::control::{BDP_PING, Control, DRAIN_PING, KEEPALIVE_PING, RESET_PING};
 use super::error::ErrorCode;
 use super::frame::{self, FrameHeader, Kind, StreamId, flags};
 use super::hpack::DEFAULT_TABLE_SIZE;
 use super::limits::{
-    DEFAULT_WINDOW, MAX_SENT_FRAME, MAX_WINDOW, MIN_FRAME_AT_END, MIN_MAX_FRAME_SIZE, SMALL_BODY,
+    DEFAULT_WINDOW, MAX_UNPACED_FRAME, MAX_WINDOW, MIN_FRAME_AT_END, MIN_MAX_FRAME_SIZE, SMALL_BODY,
 };
 use super::priority::Priority;
+use super::recv::USEFUL_DATA;
 use super::settings::{SettingsFrame, id};
 use super::stream::{Input, Next, State};
 use super::streams::{Body, Index, NONE, Phase};
@@ -122,6 +123,16 @@ impl<F: Clone> Connection<F> {
     /// whose END_STREAM is framed.
     pub fn poll_transmit(&mut self, now_ns: u64, slot: &mut Slot<'_, F>) {
         self.active_ns = now_ns;
+        if self.streams.len() > 0 {
+            self.clocks.busy_ns = now_ns;
+        }
+        slot.limit_burst(self.burst());
+        self.fill(slot);
+        self.pace.filled(slot.wire_len(), now_ns);
+        self.invariants();
+    }
+
+    fn fill(&mut self, slot: &mut Slot<'_, F>) {
         if !self.put_pending(slot) || !self.put_control(slot) {
             return;
         }
@@ -140,7 +151,6 @@ impl<F: Clone> Connection<F> {
         if self.pending.is_none() {
             self.put_control(slot);
         }
-        self.invariants();
     }
 
     /// Urgencies of which something can be sent now, as a bit mask.
@@ -158,14 +168,39 @@ impl<F: Clone> Connection<F> {
         (urgencies != 0).then(|| urgencies.trailing_zeros() as usize)
     }
 
-    /// The largest frame to send, in bytes.
-    fn frame_limit(&self) -> usize {
-        self.peer.max_frame_size.min(MAX_SENT_FRAME) as usize
+    /// The largest frame of a field block, in bytes.
+    fn block_limit(&self) -> usize {
+        self.peer.max_frame_size.min(MAX_UNPACED_FRAME) as usize
+    }
+
+    /// The largest DATA frame to send now, in bytes: as large as the peer takes and the latency bound allows when a
+    /// stream is alone, less when others may want the wire.
+    fn data_limit(&self) -> usize {
+        self.pace
+            .frame_limit(self.peer.max_frame_size, self.streams.len() == 1)
+    }
+
+    /// Wire bytes that a slot is to take at most, so that what is answered next waits no longer than the latency
+    /// bound; `usize::MAX` while nothing is known of the transport. A driver may lease its slots by it.
+    #[must_use]
+    pub fn burst(&self) -> usize {
+        self.pace
+            .bound(self.streams.len() <= 1)
+            .unwrap_or(usize::MAX)
+    }
+
+    /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave; `all` when nothing of it is
+    /// left, also of what was dropped instead of being sent. From these the connection
+    /// knows how fast it is ([`Connection::burst`], the size of DATA frames) and whether the peer still reads. A
+    /// driver that never calls this gets frames of 64 KiB and no end of peers that stopped reading.
+    pub fn note_drained(&mut self, len: usize, all: bool, now_ns: u64) {
+        self.pace.drained(len, all, now_ns);
+        self.clocks.busy_ns = now_ns;
     }
 
     /// Continues the field block that was begun; whether there is none any more.
     fn put_pending(&mut self, slot: &mut Slot<'_, F>) -> bool {
-        let limit = self.frame_limit();
+        let limit = self.block_limit();
         let Some(pending) = &mut self.pending else {
             return true;
         };
@@ -195,6 +230,11 @@ impl<F: Clone> Connection<F> {
                 Control::SettingsAck => slot.put(&frame::settings_ack()),
                 Control::PingAck(payload) => slot.put(&frame::ping(payload, true)),
                 Control::DrainPing => slot.put(&frame::ping(DRAIN_PING, false)),
+                Control::BdpPing => {
+                    self.bdp.sent();
+                    slot.put(&frame::ping(BDP_PING, false));
+                }
+                Control::KeepalivePing => slot.put(&frame::ping(KEEPALIVE_PING, false)),
                 Control::GoawayNotice => {
                     slot.put(&frame::goaway(MAX_WINDOW, ErrorCode::NO_ERROR, 0))
                 }
@@ -202,7 +242,7 @@ impl<F: Clone> Connection<F> {
                 Control::ConnectionUpdate => {
                     self.connection_update_queued = false;
                     let increment = std::mem::take(&mut self.recv_owed);
-                    // What is owed was taken out of the window before, or is what the configuration adds to it.
+                    // What is owed was taken out of the window before, or is what it grows by.
                     let _ = self.recv_window.credit(increment);
                     if increment > 0 {
                         slot.put(&frame::window_update(0, increment));
@@ -287,9 +327,12 @@ impl<F: Clone> Connection<F> {
         };
         let stream = self.streams.get_mut(index);
         stream.update_queued = false;
+        if stream.state != State::Open {
+            return;
+        }
         let increment = std::mem::take(&mut stream.recv_owed);
-        if increment > 0 && matches!(stream.state, State::Open | State::HalfClosedLocal) {
-            // What is owed was taken out of the window before.
+        if increment > 0 {
+            // What is owed was taken out of the window before, or is what it grows by, which limits bound.
             let _ = stream.recv_window.credit(increment);
             slot.put(&frame::window_update(id, increment));
         }
@@ -297,7 +340,7 @@ impl<F: Clone> Connection<F> {
 
     /// Puts the field block of a response, and its body when that is small; whether the slot may take more.
     fn put_response(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> bool {
-        let limit = self.frame_limit();
+        let limit = self.block_limit();
         let stream = self.streams.get_mut(index);
         let block = stream.head[0].len() + stream.head[1].len() + 1;
         let room = slot.room();
@@ -360,7 +403,7 @@ impl<F: Clone> Connection<F> {
 
     /// Puts one DATA frame, as large as the windows, the peer's frame size and the slot allow.
     fn put_data(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> Put {
-        let limit = self.frame_limit();
+        let limit = self.data_limit();
         let stream = self.streams.get_mut(index);
         let window = stream
             .send_window
@@ -407,7 +450,13 @@ impl<F: Clone> Connection<F> {
             .consume(len as u32)
             .and(self.send_window.consume(len as u32));
         debug_assert!(consumed.is_ok());
-        self.budgets.earn();
+        self.note_progress(index, len as u32);
+        // A window that opens by a byte at a time pays for its updates and for nothing else.
+        if len >= USEFUL_DATA as usize {
+            self.budgets.earn();
+        } else {
+            self.budgets.earn_updates();
+        }
         if end {
             self.end_response(slot, index);
             return Put::End;
@@ -417,6 +466,10 @@ impl<F: Clone> Connection<F> {
 
     /// A response whose field block is out waits for its turn, or for its window.
     fn queue_body(&mut self, index: Index, first: bool) {
+        if self.ready.body_mask() == 0 {
+            self.clocks.data_ns = self.active_ns;
+        }
+        self.note_progress(index, 0);
         if self.streams.get(index).send_window.available() == 0 {
             self.streams.get_mut(index).phase = Phase::Blocked;
         } else if first {
@@ -430,15 +483,34 @@ impl<F: Clone> Connection<F> {
     fn end_response(&mut self, slot: &mut Slot<'_, F>, index: Index) {
         let stream = self.streams.get(index);
         slot.ends(stream.received_ns);
-        self.budgets.earn();
+        // The core's own refusals are no work that the peer could pay with.
+        if stream.delivered {
+            self.budgets.earn();
+        }
+        let stream = self.streams.get(index);
         let half =
             stream.state.on(Input::Send { end: true }) == Ok(Next::To(State::HalfClosedLocal));
         self.ready.unlink(&mut self.streams, index, Phase::Waiting);
         self.advance(index, Input::Send { end: true });
         if half {
-            // The rest of the request is not needed (RFC 9113, section 8.1).
-            self.reset_stream(index, ErrorCode::NO_ERROR);
+            let stream = self.streams.get_mut(index);
+            stream.delivered = false;
+            if !matches!(self.closing, Closing::No | Closing::Notice) || self.is_much_left(index) {
+                self.reset_stream(index, ErrorCode::NO_ERROR);
+            }
         }
+    }
+
+    /// Whether what is left of a request that was answered is more than what is taken and thrown away: the peer is told
+    /// to stop then (RFC 9113, section 8.1). The little that mostly comes is read instead, as violations of the protocol
+    /// in it are worth more to the peer than a reset without error.
+    pub(super) fn is_much_left(&self, index: Index) -> bool {
+        let much = (self.recv_initial / 2).max(1);
+        let stream = self.streams.get(index);
+        stream.recv_owed >= much
+            || stream
+                .content_left
+                .is_some_and(|left| left > u64::from(much))
     }
 
     /// Puts every body into the queue that its window says, after all windows have changed.
@@ -449,7 +521,8 @@ impl<F: Clone> Connection<F> {
             match (stream.id, stream.phase) {
                 (0, _) => {}
                 (_, Phase::Body) if !open => {
-                    self.ready.unlink(&mut self.streams, index, Phase::Blocked)
+                    self.ready.unlink(&mut self.streams, index, Phase::Blocked);
+                    self.note_progress(index, 0);
                 }
                 (_, Phase::Blocked) if open => {
                     self.ready.push_back(&mut self.streams, index, Phase::Body)

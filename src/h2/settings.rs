@@ -52,16 +52,27 @@ impl Default for PeerSettings {
     }
 }
 
+/// Values that a SETTINGS frame said on the way to those that hold after it: they are processed in order (section
+/// 6.5.3), so that what they do must not be missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnTheWay {
+    /// The lowest table size, which the encoder has to tell (RFC 7541, section 4.2).
+    pub lowest_table: u32,
+    /// The highest initial window, which every stream's window has to bear (section 6.9.2).
+    pub highest_window: u32,
+}
+
 impl PeerSettings {
     /// Applies the payload of a SETTINGS frame, in order; unknown settings are ignored (section 6.5.2).
     ///
     /// # Errors
     /// A value out of its range, a payload that is not whole, or too many parameters. What came before it has been
     /// applied: the connection ends.
-    ///
-    /// Gives the lowest table size on the way, which the encoder must not miss (RFC 7541, section 4.2).
-    pub fn apply(&mut self, payload: &[u8]) -> Result<u32, ConnectionError> {
-        let mut lowest_table = self.header_table_size;
+    pub fn apply(&mut self, payload: &[u8]) -> Result<OnTheWay, ConnectionError> {
+        let mut on_the_way = OnTheWay {
+            lowest_table: self.header_table_size,
+            highest_window: self.initial_window_size,
+        };
         let (parameters, rest) = payload.as_chunks::<PARAMETER_LEN>();
         if !rest.is_empty() {
             return Err(ConnectionError::SettingsLength);
@@ -74,13 +85,16 @@ impl PeerSettings {
             match u16::from_be_bytes([i, j]) {
                 id::HEADER_TABLE_SIZE => {
                     self.header_table_size = value;
-                    lowest_table = lowest_table.min(value);
+                    on_the_way.lowest_table = on_the_way.lowest_table.min(value);
                 }
                 id::ENABLE_PUSH if value > 1 => return Err(ConnectionError::EnablePush),
                 id::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
                     return Err(ConnectionError::InitialWindowSize);
                 }
-                id::INITIAL_WINDOW_SIZE => self.initial_window_size = value,
+                id::INITIAL_WINDOW_SIZE => {
+                    self.initial_window_size = value;
+                    on_the_way.highest_window = on_the_way.highest_window.max(value);
+                }
                 id::MAX_FRAME_SIZE
                     if !(MIN_MAX_FRAME_SIZE..=MAX_MAX_FRAME_SIZE).contains(&value) =>
                 {
@@ -93,7 +107,7 @@ impl PeerSettings {
                 _ => {}
             }
         }
-        Ok(lowest_table)
+        Ok(on_the_way)
     }
 }
 
@@ -216,11 +230,22 @@ mod tests {
             assert_eq!(applied(&[(id, value)]).err(), error, "{id} = {value}");
         }
         let mut settings = PeerSettings::default();
-        let table =
-            SettingsFrame::new(&[(id::HEADER_TABLE_SIZE, 10), (id::HEADER_TABLE_SIZE, 9_000)]);
+        let frame = SettingsFrame::new(&[
+            (id::HEADER_TABLE_SIZE, 10),
+            (id::INITIAL_WINDOW_SIZE, 70_000),
+            (id::HEADER_TABLE_SIZE, 9_000),
+            (id::INITIAL_WINDOW_SIZE, 5),
+        ]);
         assert_eq!(
-            settings.apply(&table.as_bytes()[FRAME_HEADER_LEN..]),
-            Ok(10)
+            settings.apply(&frame.as_bytes()[FRAME_HEADER_LEN..]),
+            Ok(OnTheWay {
+                lowest_table: 10,
+                highest_window: 70_000
+            })
+        );
+        assert_eq!(
+            (settings.header_table_size, settings.initial_window_size),
+            (9_000, 5)
         );
         assert_eq!(settings.apply(&[0; 5]), Err(E::SettingsLength));
         assert_eq!(

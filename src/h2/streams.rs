@@ -85,8 +85,17 @@ pub(super) struct Stream<F> {
     pub recv_window: Window,
     /// Received bytes that were not given back to the peer yet.
     pub recv_owed: u32,
+    /// The window's size: what is available, owed, held, and passing through in one.
+    pub recv_size: u32,
+    /// Whether its reader releases what it has read, by [`Connection::release`](super::Connection::release).
+    pub reader: bool,
+    /// Bytes that the reader has not released yet.
+    pub recv_held: u32,
     /// Content that is still to come, when the request said how much.
     pub content_left: Option<u64>,
+    /// When its response last moved on, in nanoseconds, and bytes since.
+    pub moved_ns: u64,
+    pub moved: u32,
     /// When the request was complete enough to be delivered.
     pub received_ns: u64,
     pub head: [Bytes; 2],
@@ -279,7 +288,12 @@ mod tests {
             send_window: Window::new(0),
             recv_window: Window::new(0),
             recv_owed: 0,
+            recv_size: 0,
+            reader: false,
+            recv_held: 0,
             content_left: None,
+            moved_ns: 0,
+            moved: 0,
             received_ns: 0,
             head: Default::default(),
             body: Body::Empty,

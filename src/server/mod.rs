@@ -82,6 +82,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
                     listeners,
                     root,
                     tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
+                    timeouts: config.timeouts(),
                 };
                 shard::start(options, reports.clone()).map_err(ServerError::Start)
             });

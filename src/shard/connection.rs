@@ -12,7 +12,7 @@ use rustix::net::Shutdown;
 use super::driver::Shared;
 use super::output::{MIN_BURST, Outgoing};
 use super::prepare;
-use super::timers::Timer;
+use super::timers::{Timer, Watch};
 use crate::files::FileRef;
 use crate::h2;
 use crate::transport::tls::{Handshake, Session};
@@ -55,8 +55,18 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
-    /// The core's timer runs.
-    watched: bool,
+    /// Requests that wait for their file to be opened.
+    pub(super) opening: u32,
+    /// The core or the transport has failed: the time for its last words runs.
+    ending: bool,
+    /// The timer of a peer that takes nothing runs.
+    pub(super) stuck_watched: bool,
+    /// In the queue for an arena slot.
+    pub(super) starved: bool,
+    /// The core's timers that run.
+    watch: Watch,
+    /// The timer of a stalled slot runs.
+    pub(super) stall_watched: bool,
     /// The transport has failed: what it still has to say (an alert) is the last that is sent.
     pub(super) abandoned: bool,
     /// close_notify is queued.
@@ -86,7 +96,12 @@ impl Connection {
             operations: 0,
             dirty: false,
             unmapped: false,
-            watched: false,
+            opening: 0,
+            ending: false,
+            stuck_watched: false,
+            starved: false,
+            watch: Watch::default(),
+            stall_watched: false,
             abandoned: false,
             notified: false,
             receiving: false,
@@ -130,7 +145,11 @@ impl Connection {
             Event::Writable { result } => {
                 self.operations -= 1;
                 match result {
-                    Ok(()) | Err(Errno::INTR | Errno::AGAIN) => self.writable(shared),
+                    Ok(true) | Err(Errno::INTR | Errno::AGAIN) => self.writable(shared),
+                    Ok(false) if self.phase != Phase::Closing => {
+                        shared.timers.start(Timer::Retry, self.key, shared.now_ns);
+                    }
+                    Ok(false) => self.drop_outgoing(shared),
                     Err(_) => self.close(shared),
                 }
             }
@@ -157,7 +176,9 @@ impl Connection {
     pub(super) fn expired(&mut self, timer: Timer, shared: &mut Shared) {
         match timer {
             Timer::Stalled => self.release_slot(shared),
-            Timer::Lingering if self.phase == Phase::Lingering => self.close(shared),
+            Timer::Retry => self.writable(shared),
+            Timer::Stuck => self.give_up_if_stuck(shared),
+            Timer::Lingering if self.ending || self.phase == Phase::Lingering => self.close(shared),
             Timer::Handshake if matches!(self.transport, Transport::Handshake(_)) => {
                 self.close(shared);
             }
@@ -166,14 +187,18 @@ impl Connection {
                 self.h2.shutdown();
                 self.mark(shared);
             }
-            Timer::Core => {
-                self.watched = false;
+            Timer::Core | Timer::CoreLater | Timer::CoreMuchLater => {
+                self.watch.expired(timer);
                 if self
                     .h2
                     .poll_timeout()
                     .is_some_and(|due| due <= shared.now_ns)
                 {
                     self.h2.handle_timeout(shared.now_ns);
+                    if self.h2.is_dead() {
+                        return self.close(shared);
+                    }
+                    self.note_end(shared);
                     self.mark(shared);
                 }
                 self.watch(shared);
@@ -181,11 +206,13 @@ impl Connection {
         }
     }
 
-    /// Keeps the core's timer running while the core has a deadline.
+    /// Keeps a timer running while the core has a deadline.
     pub(super) fn watch(&mut self, shared: &mut Shared) {
-        if !self.watched && self.phase == Phase::Open && self.h2.poll_timeout().is_some() {
-            self.watched = true;
-            shared.timers.start(Timer::Core, self.key, shared.now_ns);
+        if self.phase == Phase::Open
+            && let Some(due_ns) = self.h2.poll_timeout()
+            && let Some(timer) = self.watch.needs(due_ns, shared.now_ns)
+        {
+            shared.timers.start(timer, self.key, shared.now_ns);
         }
     }
 
@@ -229,7 +256,8 @@ impl Connection {
         if self.abandoned {
             return self.linger(shared);
         }
-        if self.ended && self.h2.open_streams() == 0 {
+        if self.ended && self.opening == 0 {
+            // Nothing can be sent, no file is being opened, and no window will be opened any more.
             return self.close(shared);
         }
         if !self.h2.is_done() {
@@ -281,9 +309,20 @@ impl Connection {
         self.phase == Phase::Closing && self.operations == 0
     }
 
+    /// When the core has failed, its last words have only so long to be taken.
+    pub(super) fn note_end(&mut self, shared: &mut Shared) {
+        if !self.ending && (self.abandoned || self.h2.error().is_some()) {
+            self.ending = true;
+            shared
+                .timers
+                .start(Timer::Lingering, self.key, shared.now_ns);
+        }
+    }
+
     /// Says the last words of the transport, then ends the connection.
     pub(super) fn abandon(&mut self, shared: &mut Shared) {
         self.abandoned = true;
+        self.note_end(shared);
         if self.outgoing.is_none() {
             self.mark(shared)
         }
@@ -292,8 +331,9 @@ impl Connection {
     fn peer_ended(&mut self, shared: &mut Shared) {
         self.ended = true;
         match self.phase {
-            Phase::Open if self.h2.open_streams() > 0 => {}
-            Phase::Open | Phase::Lingering => self.close(shared),
+            // What is known is still sent; then it ends.
+            Phase::Open => self.mark(shared),
+            Phase::Lingering => self.close(shared),
             Phase::Closing => {}
         }
     }

@@ -29,7 +29,9 @@ use super::{Command, Control, Listener, Options, Report};
 use crate::files::Cache;
 use crate::h2;
 use crate::transport::tls::{Handshake, TlsError};
-use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError};
+use crate::uring::{
+    Completion, Event, Owner, Ring, RingOptions, SetupError, set_tcp_notsent_lowat,
+};
 
 /// What a completion is about stands in the top bits of its owner's slot; connections have none set.
 const LISTENER: u32 = 1 << 30;
@@ -44,6 +46,8 @@ const WAIT: Duration = Duration::from_millis(10);
 const WAIT_MAX_NS: u64 = 1_000_000_000;
 /// How long accepting pauses when descriptors or memory have run out.
 const ACCEPT_PAUSE_NS: u64 = 50_000_000;
+/// Bytes that the kernel may hold unsent for one connection: what is more urgent need not wait behind more than that.
+const NOTSENT_LOWAT: u32 = 128 << 10;
 
 const RING: RingOptions = RingOptions {
     entries: 1_024,
@@ -74,6 +78,8 @@ pub(super) struct Shared {
     pub(super) path: Vec<u8>,
     /// An answer was given whose body cannot be gathered.
     pub(super) answered_unmapped: bool,
+    /// Requests of the call at hand that have to wait for their file.
+    pub(super) begun_opening: u32,
     /// Connections that have something to say.
     pub(super) dirty: VecDeque<Owner>,
     /// Connections that wait for an arena slot, the longest first.
@@ -130,10 +136,14 @@ pub(super) async fn run(
             files: Cache::new(),
             jobs: Jobs::default(),
             root: Rc::new(options.root),
-            h2_config: Rc::new(h2::Config::default()),
+            h2_config: Rc::new(h2::Config {
+                timeouts: options.timeouts,
+                ..h2::Config::default()
+            }),
             scratch: h2::Scratch::default(),
             path: Vec::new(),
             answered_unmapped: false,
+            begun_opening: 0,
             dirty: VecDeque::new(),
             starved: VecDeque::new(),
             pool: Pool::default(),
@@ -154,6 +164,11 @@ pub(super) async fn run(
 
 impl Shard<'_> {
     fn begin(&mut self) {
+        for listener in self.listeners.iter().flatten() {
+            // Inherited by every socket that is accepted. A listener that is no TCP socket does without.
+            let _ = rustix::net::sockopt::set_tcp_nodelay(&listener.socket, true);
+            let _ = set_tcp_notsent_lowat(listener.socket.as_fd(), NOTSENT_LOWAT);
+        }
         for index in 0..self.listeners.len() {
             self.accept(index);
         }
@@ -173,7 +188,7 @@ impl Shard<'_> {
             while let Some(completion) = self.shared.ring.next() {
                 self.dispatch(completion);
             }
-            if let Some(key) = self.shared.dirty.pop_front() {
+            if let Some(key) = self.next_to_flush() {
                 self.with(key, Connection::flush);
                 continue;
             }
@@ -191,6 +206,19 @@ impl Shard<'_> {
             }
             self.sleep().await?;
         }
+    }
+
+    /// The connection whose turn it is: who waits for an arena slot goes first, as soon as there is one.
+    fn next_to_flush(&mut self) -> Option<Owner> {
+        let arena = self.shared.ring.arena();
+        while !self.shared.starved.is_empty() && arena.leased() < arena.capacity() {
+            let key = self.shared.starved.pop_front()?;
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.starved = false;
+                return Some(key);
+            }
+        }
+        self.shared.dirty.pop_front()
     }
 
     /// Submits what is queued and waits for something to come.

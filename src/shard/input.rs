@@ -23,6 +23,7 @@ impl Connection {
                 Ok(Progress::Done { session, rest }) => {
                     self.transport = Transport::Session(session);
                     self.mark(shared);
+                    self.watch(shared);
                     let mut rest = rest;
                     if !rest.is_empty() {
                         self.handle_bytes(&mut rest, shared);
@@ -48,10 +49,11 @@ impl Connection {
             }
         }
         self.watch(shared);
+        self.note_end(shared);
         if self.outgoing.is_none() && (self.wants_flush() || self.h2.is_done()) {
             self.mark(shared);
         }
-        self.note_unmapped(shared);
+        self.note_answers(shared);
     }
 
     /// A response whose file had to be opened first.
@@ -61,13 +63,15 @@ impl Connection {
         response: Response<FileRef>,
         shared: &mut Shared,
     ) {
+        self.opening -= 1;
         self.h2.respond(stream, response);
-        self.note_unmapped(shared);
+        self.note_answers(shared);
         self.mark(shared);
     }
 
-    fn note_unmapped(&mut self, shared: &mut Shared) {
+    fn note_answers(&mut self, shared: &mut Shared) {
         self.unmapped |= std::mem::take(&mut shared.answered_unmapped);
+        self.opening += std::mem::take(&mut shared.begun_opening);
     }
 }
 
@@ -121,6 +125,7 @@ fn answer(
                         request: WaitingRequest::new(&request),
                     };
                     shared.open(&buffer, waiter);
+                    shared.begun_opening += 1;
                     None
                 }
             }

@@ -30,6 +30,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 pub use counters::Snapshot;
 
+use crate::h2;
+
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
 const EXECUTOR_IO_BYTES: usize = 65_536;
 /// How long the driver may run before the executor wants to look at its other tasks.
@@ -57,6 +59,8 @@ pub struct Options {
     pub root: OwnedFd,
     /// The TLS configuration; needed when a listener speaks TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// When an idle or silent peer is given up.
+    pub timeouts: h2::Timeouts,
 }
 
 /// What a shard says to who started it.
@@ -161,6 +165,24 @@ impl Handle {
     }
 }
 
+/// Says why a shard ended, however it ended: a panic drops it too.
+struct Obituary {
+    shard: usize,
+    reports: Sender<Report>,
+    /// None when the shard ended in order and has said so.
+    error: Option<String>,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        if let Some(error) = self.error.take() {
+            let shard = self.shard;
+            // The receiver is gone only when the server is ending anyway.
+            let _ = self.reports.send(Report::Failed { shard, error });
+        }
+    }
+}
+
 /// Starts a shard on its core. It says [`Report::Ready`] or [`Report::Failed`].
 ///
 /// # Errors
@@ -179,14 +201,15 @@ pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
         .io_memory(EXECUTOR_IO_BYTES)
         .preempt_timer(PREEMPT_TIMER)
         .spawn(move || async move {
-            let shard = options.index;
-            if let Err(error) = driver::run(options, &seen, woken, &reports).await {
-                // The receiver is gone only when the server is ending anyway.
-                let _ = reports.send(Report::Failed {
-                    shard,
-                    error: error.to_string(),
-                });
-            }
+            let mut obituary = Obituary {
+                shard: options.index,
+                reports: reports.clone(),
+                error: Some("it panicked; this is a bug".to_owned()),
+            };
+            obituary.error = driver::run(options, &seen, woken, &reports)
+                .await
+                .err()
+                .map(|error| error.to_string());
         })
         .map_err(|error| io::Error::other(error.to_string()))?;
     Ok(Handle {

@@ -22,7 +22,7 @@ use super::slab::Slab;
 use crate::files::{Found, Identity, OpenFile, SMALL_FILE_BYTES};
 use crate::h2::StreamId;
 use crate::http::{EntityTag, content_type};
-use crate::uring::{Event, Gather, Mapping, Owner};
+use crate::uring::{Event, Gather, Lease, Mapping, Owner};
 
 /// A request that waits for a file.
 pub(super) struct Waiter {
@@ -141,9 +141,8 @@ impl Shared {
                 Some(Bytes::new()),
             )));
         }
-        let Some(lease) = self.ring.arena().lease(SMALL_FILE_BYTES as usize) else {
-            return Some(Err(503));
-        };
+        // Not a slot: those are for what is being sent, and this must not wait for one.
+        let lease = Lease::on_heap(SMALL_FILE_BYTES as usize);
         let mut gather = Gather::new();
         gather.set_buffer(lease);
         job.opened = Some((Rc::clone(&descriptor), identity));

@@ -21,6 +21,8 @@ pub(super) const MIN_BURST: usize = 64 << 10;
 pub(super) const MAX_BURST: usize = 1 << 20;
 /// Buffer of a gathered slot: frame headers, field blocks and small bodies only.
 const GATHERED_SLOT: usize = 64 << 10;
+/// The smallest slot that is leased.
+const LEAST_SLOT: usize = 16 << 10;
 /// From this many wire bytes on, a send is submitted at once, so that the slot is still in the cache.
 const SUBMIT_AT_ONCE: usize = 32 << 10;
 
@@ -36,6 +38,8 @@ pub(super) struct Outgoing {
     pub(super) ready: (usize, usize),
     /// Bytes of the slot that the first send took; it tells how fast the peer drains.
     accepted: usize,
+    /// When the socket took something last.
+    progress_ns: u64,
     /// When the socket was found full.
     pub(super) stalled_ns: Option<u64>,
 }
@@ -70,6 +74,7 @@ impl Outgoing {
         plan: Box<Plan<FileRef>>,
         layout: Layout,
         prefix: Bytes,
+        now_ns: u64,
     ) -> Self {
         let cursor = Cursor::new(prefix, &plan, layout == Layout::Gathered);
         Self {
@@ -79,6 +84,7 @@ impl Outgoing {
             cursor,
             ready: (0, 0),
             accepted: 0,
+            progress_ns: now_ns,
             stalled_ns: None,
         }
     }
@@ -88,7 +94,7 @@ impl Connection {
     /// Sends what there is to send, if the last send is done.
     pub(super) fn flush(&mut self, shared: &mut Shared) {
         self.dirty = false;
-        if self.phase != Phase::Open || self.outgoing.is_some() {
+        if self.phase != Phase::Open || self.outgoing.is_some() || self.starved {
             return;
         }
         if let Transport::Session(session) = &mut self.transport {
@@ -106,7 +112,11 @@ impl Connection {
         if let Some(layout) = layout {
             let (slot_bytes, burst) = match layout {
                 Layout::Gathered => (GATHERED_SLOT, self.burst),
-                Layout::Placed | Layout::Sealed(_) => (self.burst, usize::MAX),
+                Layout::Placed | Layout::Sealed(_) => {
+                    // No larger than the core is going to fill.
+                    let bytes = self.burst.min(self.h2.burst()).max(LEAST_SLOT);
+                    (bytes, usize::MAX)
+                }
             };
             match lease(shared, slot_bytes) {
                 Some(mut lease) => {
@@ -117,8 +127,10 @@ impl Connection {
                         gather.set_buffer(lease);
                     }
                 }
-                // Whoever gives a slot back wakes the one that has waited longest.
-                None => shared.starved.push_back(self.key),
+                None => {
+                    self.starved = true;
+                    shared.starved.push_back(self.key);
+                }
             }
         }
         if prefix.is_empty() && plan.wire_len == 0 {
@@ -127,7 +139,7 @@ impl Connection {
             return;
         }
         let layout = layout.unwrap_or(Layout::Placed);
-        self.outgoing = Some(Outgoing::new(gather, plan, layout, prefix));
+        self.outgoing = Some(Outgoing::new(gather, plan, layout, prefix, shared.now_ns));
         self.prepare(shared);
     }
 
@@ -189,11 +201,18 @@ impl Connection {
             Err(_) => return self.close(shared),
         };
         shared.counters.bytes += n as u64;
+        if n > 0 {
+            outgoing.progress_ns = shared.now_ns;
+        }
         outgoing.cursor.advance(n, &outgoing.plan);
         if outgoing.stalled_ns.is_none() {
             outgoing.accepted = n;
         }
-        if !outgoing.cursor.is_done(&outgoing.plan) {
+        let done = outgoing.cursor.is_done(&outgoing.plan);
+        if n > 0 {
+            self.h2.note_drained(n, done, shared.now_ns);
+        }
+        if !done {
             return self.stall(shared);
         }
         let wire_len = outgoing.plan.wire_len;
@@ -227,6 +246,9 @@ impl Connection {
         prepare::secure_begun_frame(outgoing);
         if outgoing.stalled_ns.is_none() {
             outgoing.stalled_ns = Some(shared.now_ns);
+        }
+        if !self.stall_watched {
+            self.stall_watched = true;
             shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
         }
         self.poll_writable(shared);
@@ -241,19 +263,45 @@ impl Connection {
         self.prepare(shared);
     }
 
-    /// A peer that has not taken anything for a while gives its slot back and waits with a copy of the rest.
+    /// A peer that has taken too long over a slot gives it back and waits with a copy of the rest.
     pub(super) fn release_slot(&mut self, shared: &mut Shared) {
+        self.stall_watched = false;
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
-        let (Some(_), Some(gather)) = (outgoing.stalled_ns, &mut outgoing.gather) else {
+        let (Some(stalled_ns), Some(gather)) = (outgoing.stalled_ns, &mut outgoing.gather) else {
             return;
         };
-        if let Some(lease) = gather.take_buffer() {
-            let needed = outgoing.cursor.needed(&outgoing.plan);
-            gather.set_buffer(lease.into_heap(needed));
-            wake_starved(shared);
+        if shared.now_ns < stalled_ns + Timer::Stalled.after_ns() {
+            // The timer was started for a slot that is sent; this one's time is not over.
+            self.stall_watched = true;
+            shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
+            return;
         }
+        if let Some(lease) = gather.take_buffer() {
+            let rest = outgoing.cursor.rest(&mut outgoing.plan);
+            gather.set_buffer(lease.into_heap(rest, 0));
+        }
+        if !self.stuck_watched {
+            self.stuck_watched = true;
+            shared.timers.start(Timer::Stuck, self.key, shared.now_ns);
+        }
+    }
+
+    /// A peer that has taken nothing for as long as that is gone, whatever its socket says.
+    pub(super) fn give_up_if_stuck(&mut self, shared: &mut Shared) {
+        self.stuck_watched = false;
+        let Some(outgoing) = &self.outgoing else {
+            return;
+        };
+        if outgoing.stalled_ns.is_none() {
+            return;
+        }
+        if shared.now_ns >= outgoing.progress_ns + Timer::Stuck.after_ns() {
+            return self.close(shared);
+        }
+        self.stuck_watched = true;
+        shared.timers.start(Timer::Stuck, self.key, shared.now_ns);
     }
 
     /// Gives everything back.
@@ -265,7 +313,6 @@ impl Connection {
         if let Some(gather) = outgoing.gather {
             shared.pool.put(gather, outgoing.plan);
         }
-        wake_starved(shared);
     }
 }
 
@@ -281,11 +328,5 @@ fn lease(shared: &mut Shared, bytes: usize) -> Option<Lease> {
             return None;
         }
         bytes /= 4;
-    }
-}
-
-fn wake_starved(shared: &mut Shared) {
-    if let Some(key) = shared.starved.pop_front() {
-        shared.dirty.push_back(key);
     }
 }

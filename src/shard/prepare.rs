@@ -25,6 +25,10 @@ const IGNORED_FRAME_TYPE: u8 = 0xf0;
 /// Bytes of an HTTP/2 frame header (RFC 9113, section 4.1).
 const FRAME_HEADER_LEN: usize = 9;
 
+/// The rest of a begun frame that is read ahead at most. Reading more would cost what gathering saves; a file that
+/// shrinks within a larger frame ends the connection.
+const MAX_SECURED: usize = 64 << 10;
+
 /// What comes of preparing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -89,26 +93,35 @@ pub(super) fn secure_begun_frame(outgoing: &mut Outgoing) {
         return;
     };
     let hole = &outgoing.plan.holes[begun.hole];
-    let start = outgoing.plan.used.end;
-    let payload_at = start + begun.header.len();
-    let payload = payload_at..payload_at + hole.len - begun.within;
-    let Some(buffer) = outgoing
-        .gather
-        .as_mut()
-        .and_then(|gather| gather.buffer_mut())
+    let (offset, left) = (hole.offset + begun.within as u64, hole.len - begun.within);
+    if left > MAX_SECURED {
+        return;
+    }
+    let file = Rc::clone(&hole.file.0);
+    let Some(gather) = outgoing.gather.as_mut() else {
+        return;
+    };
+    let room = begun.header.len() + left;
+    if let Some(lease) = gather.take_buffer() {
+        let lease = if outgoing.plan.used.end + room > lease.len() {
+            let rest = outgoing.cursor.rest(&mut outgoing.plan);
+            lease.into_heap(rest, room)
+        } else {
+            lease
+        };
+        gather.set_buffer(lease);
+    }
+    let (Some(begun), Some(buffer)) = (outgoing.cursor.begun(&outgoing.plan), gather.buffer_mut())
     else {
         return;
     };
-    if payload.end > buffer.len() {
-        return;
-    }
+    let at = outgoing.plan.holes[begun.hole].at;
+    let start = outgoing.plan.used.end;
+    let payload = start + begun.header.len()..start + room;
     buffer.copy_within(begun.header, start);
-    let descriptor = hole.file.0.descriptor.as_fd();
-    let offset = hole.offset + begun.within as u64;
-    if uring::read_now(descriptor, buffer, std::slice::from_ref(&payload), offset)
-        == Ok(payload.len())
-    {
-        outgoing.cursor.carry(start..payload.end, hole.at);
+    let segments = std::slice::from_ref(&payload);
+    if uring::read_now(file.descriptor.as_fd(), buffer, segments, offset) == Ok(left) {
+        outgoing.cursor.carry(start..payload.end, at);
     }
 }
 
@@ -351,7 +364,7 @@ mod tests {
         }
         slot.finish();
         gather.set_buffer(lease);
-        Outgoing::new(gather, plan, Layout::Gathered, Bytes::new())
+        Outgoing::new(gather, plan, Layout::Gathered, Bytes::new(), 0)
     }
 
     fn core() -> h2::Connection<FileRef> {

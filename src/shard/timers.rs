@@ -9,34 +9,86 @@ use crate::uring::Owner;
 pub(super) enum Timer {
     /// A stalled peer holds an arena slot: it is taken back, others want it.
     Stalled,
-    /// A peer that was told that the connection is over has not closed its side.
+    /// The peer has ended its side and its socket is full: no poll can tell when to try again.
+    Retry,
+    /// A peer has taken nothing at all for too long: it is given up.
+    Stuck,
+    /// A peer that was told that the connection is over, or is to be told, has not closed its side.
     Lingering,
     /// A peer has not acknowledged that the connection is to end: it is told the final word all the same.
     Draining,
     /// A new peer has not finished its TLS handshake.
     Handshake,
-    /// The core may have something to do: it is asked now and then, as its deadlines move with every frame.
+    /// The core may have something to do: it is asked now and then, as its deadlines move with every frame. Three
+    /// lengths, so that an idle connection is woken a few times in minutes and not every other second.
     Core,
+    CoreLater,
+    CoreMuchLater,
 }
 
-const TIMERS: [Timer; 5] = [
+const TIMERS: [Timer; 9] = [
     Timer::Stalled,
+    Timer::Retry,
+    Timer::Stuck,
     Timer::Lingering,
     Timer::Draining,
     Timer::Handshake,
     Timer::Core,
+    Timer::CoreLater,
+    Timer::CoreMuchLater,
 ];
 
 impl Timer {
-    const fn after_ns(self) -> u64 {
+    /// Nanoseconds until it expires.
+    pub(super) const fn after_ns(self) -> u64 {
         match self {
             // Many times what a peer that reads needs to make room.
             Self::Stalled => 100_000_000,
+            Self::Retry => 50_000_000,
+            // What other servers give a peer between two writes.
+            Self::Stuck => 60_000_000_000,
             Self::Lingering => 2_000_000_000,
             // More than a round trip of any network.
             Self::Draining => 1_000_000_000,
             Self::Handshake => 10_000_000_000,
             Self::Core => 2_000_000_000,
+            Self::CoreLater => 15_000_000_000,
+            Self::CoreMuchLater => 60_000_000_000,
+        }
+    }
+}
+
+/// The timers that wake a connection's core, the longest first.
+const CORE_TIMERS: [Timer; 3] = [Timer::CoreMuchLater, Timer::CoreLater, Timer::Core];
+
+/// Which of the timers for its core one connection has running: when each expires, or 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Watch([u64; CORE_TIMERS.len()]);
+
+impl Watch {
+    /// The timer to be started so that the core is asked at `due_ns`, or at most the shortest timer later; `None` when
+    /// one that runs does.
+    pub(super) fn needs(&mut self, due_ns: u64, now_ns: u64) -> Option<Timer> {
+        let latest_ns = due_ns.max(now_ns).saturating_add(Timer::Core.after_ns());
+        if self.0.iter().any(|&at_ns| at_ns != 0 && at_ns <= latest_ns) {
+            return None;
+        }
+        let fits = |timer: &Timer| now_ns.saturating_add(timer.after_ns()) <= due_ns;
+        let index = CORE_TIMERS
+            .iter()
+            .position(fits)
+            .unwrap_or(CORE_TIMERS.len() - 1);
+        let timer = CORE_TIMERS[index];
+        self.0[index] = now_ns.saturating_add(timer.after_ns());
+        Some(timer)
+    }
+
+    /// One of the timers has expired.
+    pub(super) fn expired(&mut self, timer: Timer) {
+        for (kind, at_ns) in CORE_TIMERS.iter().zip(&mut self.0) {
+            if *kind == timer {
+                *at_ns = 0;
+            }
         }
     }
 }
@@ -107,5 +159,38 @@ mod tests {
             Some((Timer::Lingering, owner(1)))
         );
         assert_eq!(timers.next_ns(), None);
+    }
+
+    #[test]
+    fn a_core_is_asked_in_time_and_seldom() {
+        const SECOND: u64 = 1_000_000_000;
+        let owner = Owner {
+            slot: 1,
+            generation: 0,
+        };
+        let (mut timers, mut watch) = (Timers::default(), Watch::default());
+        let mut wakes = 0;
+        // Idle until 180 s.
+        let (mut now, due) = (SECOND, 181 * SECOND);
+        while now < due {
+            if let Some(timer) = watch.needs(due, now) {
+                timers.start(timer, owner, now);
+            }
+            assert_eq!(watch.needs(due, now), None, "it runs");
+            now = timers.next_ns().unwrap_or(u64::MAX);
+            while let Some((timer, _)) = timers.expired(now) {
+                watch.expired(timer);
+                wakes += 1;
+            }
+        }
+        assert!(now <= due + 2 * SECOND && wakes <= 6, "{wakes} wakes");
+        // A nearer deadline is not missed for a timer that runs longer.
+        assert_eq!(
+            watch.needs(now + 100 * SECOND, now),
+            Some(Timer::CoreMuchLater)
+        );
+        assert_eq!(watch.needs(now + 20 * SECOND, now), Some(Timer::CoreLater));
+        assert_eq!(watch.needs(now, now), Some(Timer::Core));
+        assert_eq!(watch.needs(now + SECOND, now), None);
     }
 }

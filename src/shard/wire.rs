@@ -119,9 +119,20 @@ impl Cursor {
         self.within = 0;
     }
 
-    /// The end of the buffer's bytes that are still needed.
-    pub(super) fn needed(&self, plan: &Plan<FileRef>) -> usize {
-        plan.used.end.max(self.carry.end)
+    /// The buffer range that is still needed, in a buffer of its own from now on: positions are counted from its start.
+    pub(super) fn rest(&mut self, plan: &mut Plan<FileRef>) -> Range<usize> {
+        let end = plan.used.end.max(self.carry.end);
+        // A gathered frame that may still be changed begins before what is left of it.
+        let first = plan.holes.get(self.hole).filter(|_| self.gathered);
+        let start = first.map_or(self.at, |hole| hole.frame_at.min(self.at));
+        for hole in &mut plan.holes {
+            hole.at = hole.at.saturating_sub(start);
+            hole.frame_at = hole.frame_at.saturating_sub(start);
+        }
+        plan.used = plan.used.start.saturating_sub(start)..plan.used.end - start;
+        self.at -= start;
+        self.carry = self.carry.start.saturating_sub(start)..self.carry.end.saturating_sub(start);
+        start..end
     }
 
     /// Gathers all that is left.
@@ -274,7 +285,6 @@ mod tests {
         }
         cursor.carry(start..end, hole.at);
         assert!(cursor.begun(plan).is_none(), "it is whole now");
-        assert!(cursor.needed(plan) >= end);
     }
 
     proptest! {

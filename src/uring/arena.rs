@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -139,16 +140,29 @@ impl Lease {
         self.bytes
     }
 
-    /// Gives the slot back and keeps a copy of its first `needed` bytes, at the same positions, outside of the arena.
+    /// Gives the slot back and keeps a copy of `range` of it, with room for `room` bytes more, outside of the arena.
     ///
     /// # Panics
-    /// When `needed` is more than the slot has.
+    /// When the slot does not have that range.
     #[must_use]
-    pub fn into_heap(self, needed: usize) -> Self {
-        let copy: Box<[u8]> = Box::from(&self[..needed]);
+    pub fn into_heap(self, range: Range<usize>, room: usize) -> Self {
+        let mut copy = Vec::with_capacity(range.len() + room);
+        copy.extend_from_slice(&self[range]);
+        copy.resize(copy.len() + room, 0);
+        Self::of(copy)
+    }
+
+    /// Zeroed memory of its own, outside of any arena.
+    #[must_use]
+    pub fn on_heap(bytes: usize) -> Self {
+        Self::of(vec![0; bytes])
+    }
+
+    fn of(copy: Vec<u8>) -> Self {
+        let bytes = copy.len();
         Self {
-            base: NonNull::from(Box::leak(copy)).cast(),
-            bytes: needed,
+            base: NonNull::from(Box::leak(copy.into_boxed_slice())).cast(),
+            bytes,
             home: Home::Heap,
         }
     }
@@ -324,9 +338,10 @@ mod tests {
         let arena = Arena::new(MIB).unwrap();
         let mut lease = arena.lease(1).unwrap();
         lease.fill(7);
-        let copy = lease.into_heap(100);
+        lease[50] = 8;
+        let copy = lease.into_heap(50..150, 10);
         assert_eq!(arena.leased(), 0);
-        assert_eq!(&copy[..], [7; 100]);
+        assert_eq!((copy.len(), copy[0], copy[99], copy[109]), (110, 8, 7, 0));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod probe;
 mod queues;
 mod read_now;
 mod ring;
+mod socket;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ pub use probe::SetupError;
 pub use queues::RingCounters;
 pub use read_now::{read_now, resident_now};
 pub use ring::{Ring, RingOptions};
+pub use socket::set_tcp_notsent_lowat;
 
 /// Most segments that the kernel takes in one vectored operation (`UIO_MAXIOV`, readv(2)).
 const MAX_SEGMENTS: usize = 1_024;

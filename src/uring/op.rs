@@ -57,10 +57,11 @@ pub enum Event {
         /// Bytes taken by the socket; `EAGAIN` when it was full.
         result: Result<usize, Errno>,
     },
-    /// The socket can be written to, or has failed or was closed by the peer (a send will tell).
+    /// The socket can be written to, or something has happened to it.
     Writable {
-        /// Only ever an error of the poll itself.
-        result: Result<(), Errno>,
+        /// Whether a send would do something: take bytes or tell an error. If not, the peer has only ended its side
+        /// (`POLLRDHUP`, which every poll reports), and polling again would return at once.
+        result: Result<bool, Errno>,
     },
     /// A read ended.
     Read {
@@ -225,7 +226,8 @@ impl Table {
                 result: result.map(|sent| sent as usize),
             },
             Op::Writable => Event::Writable {
-                result: result.map(drop),
+                result: result
+                    .map(|mask| mask & (libc::POLLOUT | libc::POLLERR | libc::POLLHUP) as u32 != 0),
             },
             Op::Read { file, gather } => {
                 drop(file);

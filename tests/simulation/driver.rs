@@ -240,7 +240,7 @@ impl Server {
     }
 
     /// So many bytes were sent; whether that was all. A frame that was cut is secured, mostly.
-    pub(crate) fn sent(&mut self, n: usize, disk: &Disk, random: &mut Random) -> bool {
+    pub(crate) fn sent(&mut self, now_ns: u64, n: usize, disk: &Disk, random: &mut Random) -> bool {
         let Some(outgoing) = &mut self.outgoing else {
             return true;
         };
@@ -248,7 +248,9 @@ impl Server {
         let gathered = self.layout == Layout::Gathered;
         let holes: usize = outgoing.plan.holes.iter().map(|hole| hole.len).sum();
         let whole = outgoing.plan.used.len() + if gathered { holes } else { 0 };
-        if outgoing.sent == whole {
+        let all = outgoing.sent == whole;
+        self.core.note_drained(n, all, now_ns);
+        if all {
             self.outgoing = None;
             return true;
         }

@@ -427,7 +427,7 @@ impl ClientConnection {
             return Ok(None);
         }
         let old = self.peer.initial_window_size;
-        let lowest_table = self.peer.apply(payload)?;
+        let on_the_way = self.peer.apply(payload)?;
         if !std::mem::replace(&mut self.settings_received, true) {
             // Without a word about it there is no limit (section 6.5.2).
             self.max_concurrent = u32::MAX;
@@ -439,14 +439,16 @@ impl ClientConnection {
                 _ => {}
             }
         }
-        self.encoder.peer_max_table_size(lowest_table);
+        self.encoder.peer_max_table_size(on_the_way.lowest_table);
         self.encoder
             .peer_max_table_size(self.peer.header_table_size);
         let new = self.peer.initial_window_size;
-        if old != new {
+        let highest = on_the_way.highest_window;
+        if old != new || old != highest {
             let mut ids = Vec::with_capacity(self.streams.len());
             for (id, stream) in &mut self.streams {
-                let adjusted = stream.send_window.adjust(old, new);
+                let window = &mut stream.send_window;
+                let adjusted = window.adjust(old, highest).and(window.adjust(highest, new));
                 adjusted.map_err(|_| ConnectionError::SettingsWindowOverflow)?;
                 ids.push(*id);
             }

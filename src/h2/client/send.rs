@@ -8,7 +8,9 @@ use crate::h2::control::{Control, RESET_PING};
 use crate::h2::error::ErrorCode;
 use crate::h2::frame::{self, FrameHeader, Kind, StreamId, flags};
 use crate::h2::hpack::DEFAULT_TABLE_SIZE;
-use crate::h2::limits::{DEFAULT_WINDOW, MAX_SENT_FRAME, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE};
+use crate::h2::limits::{
+    DEFAULT_WINDOW, MAX_SHARED_FRAME, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE,
+};
 use crate::h2::send::PendingBlock;
 use crate::h2::settings::{SettingsFrame, id};
 use crate::slot::{FRAME_SLACK, Slot};
@@ -46,7 +48,7 @@ impl ClientConnection {
     }
 
     fn frame_limit(&self) -> usize {
-        self.peer.max_frame_size.min(MAX_SENT_FRAME) as usize
+        self.peer.max_frame_size.min(MAX_SHARED_FRAME) as usize
     }
 
     /// Continues the field block that was begun; whether there is none any more.
@@ -100,7 +102,11 @@ impl ClientConnection {
                         }
                     }
                 }
-                Control::DrainPing | Control::GoawayNotice => {}
+                // A server's.
+                Control::DrainPing
+                | Control::BdpPing
+                | Control::KeepalivePing
+                | Control::GoawayNotice => {}
             }
             self.control.pop_front();
         }

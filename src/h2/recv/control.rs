@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::h2::connection::{Closing, Connection};
-use crate::h2::control::{Control, DRAIN_PING, RESET_PING};
+use crate::h2::control::{BDP_PING, Control, DRAIN_PING, KEEPALIVE_PING, RESET_PING};
 use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags, parse_ping, parse_priority_update};
 use crate::h2::head::Peer;
@@ -48,15 +48,18 @@ impl<F: Clone> Connection<F> {
         }
         self.settings_received = true;
         let before = self.peer;
-        let lowest_table = self.peer.apply(payload)?;
-        self.encoder.peer_max_table_size(lowest_table);
+        let on_the_way = self.peer.apply(payload)?;
+        self.encoder.peer_max_table_size(on_the_way.lowest_table);
         self.encoder
             .peer_max_table_size(self.peer.header_table_size);
         let (old, new) = (before.initial_window_size, self.peer.initial_window_size);
-        if old != new {
+        let highest = on_the_way.highest_window;
+        if old != new || old != highest {
             let mut unblocked = Ok(());
             let mut woken = false;
             for stream in self.streams.iter_mut() {
+                let mut window = stream.send_window;
+                unblocked = unblocked.and(window.adjust(old, highest));
                 unblocked = unblocked.and(stream.send_window.adjust(old, new));
                 woken |= stream.phase == Phase::Blocked || stream.phase == Phase::Body;
             }
@@ -76,6 +79,7 @@ impl<F: Clone> Connection<F> {
             for stream in self.streams.iter_mut() {
                 // It only lowers the window, by less than its range.
                 let _ = stream.recv_window.adjust(old, new);
+                stream.recv_size = (stream.recv_size + new).saturating_sub(old);
             }
         }
         self.decoder_peer = Peer::default();
@@ -95,6 +99,13 @@ impl<F: Clone> Connection<F> {
             return self.answer(Control::PingAck(payload));
         }
         match payload {
+            BDP_PING if let Some(estimate) = self.bdp.acknowledged(now_ns) => {
+                if let Some(estimate) = estimate {
+                    self.grow_windows(estimate);
+                }
+                Ok(())
+            }
+            KEEPALIVE_PING if self.clocks.acknowledged() => Ok(()),
             RESET_PING if self.resets.acknowledged() => Ok(()),
             DRAIN_PING if self.closing == Closing::Notice => {
                 self.drain();

@@ -3,13 +3,14 @@
 use super::{Reading, Step, take};
 use crate::h2::connection::Connection;
 use crate::h2::control::Control;
-use crate::h2::error::{ConnectionError, StreamError, Violation};
+use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags};
-use crate::h2::limits::{Budget, DEFAULT_WINDOW};
-use crate::h2::stream::{Input, Next};
+use crate::h2::limits::{Budget, MAX_WINDOW};
+use crate::h2::stream::{Input, Next, State};
+use crate::h2::streams::Index;
 
 /// DATA frames with at least this many bytes count as useful work.
-const USEFUL_DATA: u32 = 1_024;
+pub(in crate::h2) const USEFUL_DATA: u32 = 1_024;
 
 /// A DATA frame that is passing through.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +23,8 @@ pub(in crate::h2) struct DataFrame {
     end: bool,
     /// Whether it is for nobody.
     discard: bool,
-    /// Bytes that it takes out of the windows.
-    length: u32,
+    /// Bytes that it takes out of the windows beside its data.
+    overhead: u32,
 }
 
 impl DataFrame {
@@ -51,10 +52,9 @@ impl<F: Clone> Connection<F> {
         self.recv_window
             .consume(header.length)
             .map_err(|_| ConnectionError::FlowControl)?;
-        if left == 0 && !end {
-            self.budgets.spend(Budget::Idle, now_ns)?;
-        } else if left >= USEFUL_DATA {
-            self.budgets.earn();
+        if self.bdp.received(header.length, now_ns) {
+            // One at a time, so that it needs no bound.
+            self.control.push_back(Control::BdpPing);
         }
         let discard = match self.state_of(stream).on(Input::RecvData { end }) {
             Ok(Next::To(_)) => None,
@@ -62,6 +62,11 @@ impl<F: Clone> Connection<F> {
             Err(Violation::Connection(error)) => return Err(error),
             Err(Violation::Stream(error)) => Some(Some(error)),
         };
+        if discard.is_none() && left >= USEFUL_DATA {
+            self.budgets.earn();
+        } else if left == 0 && !end || discard.is_some() && left < USEFUL_DATA {
+            self.budgets.spend(Budget::Idle, now_ns)?;
+        }
         let discard = discard.or_else(|| {
             self.take_data(stream, header.length, left, end)
                 .err()
@@ -73,7 +78,7 @@ impl<F: Clone> Connection<F> {
             padding,
             end,
             discard: discard.is_some(),
-            length: header.length,
+            overhead,
         };
         self.reading = Reading::Data(frame);
         match discard {
@@ -124,18 +129,26 @@ impl<F: Clone> Connection<F> {
             (true, 0) => Reading::Frame,
             (true, padding) => Reading::Skip(u32::from(padding)),
         };
-        if done {
-            self.recv_owed += frame.length;
-            self.give_back_to_connection();
-        }
+        // Both casts keep the value: a frame is shorter.
+        let (len, overhead) = (data.len() as u32, if done { frame.overhead } else { 0 });
         // It may have been reset or answered since the frame began.
-        let index = self.streams.find(frame.stream).filter(|_| !frame.discard)?;
+        let index = self.streams.find(frame.stream).filter(|_| !frame.discard);
+        let read = index.filter(|&index| self.streams.get(index).reader);
+        if let Some(index) = read {
+            self.streams.get_mut(index).recv_held += len;
+            let credit = self.held.add(len, &mut self.share);
+            self.give_back_to_connection(credit + overhead);
+        } else {
+            self.give_back_to_connection(len + overhead);
+        }
+        let index = index?;
         let end_stream = done && frame.end;
         let delivered = self.streams.get(index).delivered;
         if end_stream {
             self.advance(index, Input::RecvData { end: true });
-        } else if done {
-            self.give_back_to_stream(frame.stream, frame.length);
+        } else {
+            let credit = if read.is_some() { 0 } else { len };
+            self.give_back_to_stream(index, credit + overhead);
         }
         if !delivered || (data.is_empty() && !end_stream) {
             return None;
@@ -147,26 +160,98 @@ impl<F: Clone> Connection<F> {
         })
     }
 
-    /// Queues a WINDOW_UPDATE for the connection when half of its window is owed.
-    fn give_back_to_connection(&mut self) {
-        if !self.connection_update_queued
-            && self.recv_owed >= self.config.connection_window.max(DEFAULT_WINDOW) / 2
-        {
+    /// From now on the application releases what it has read of this request's content, by [`Connection::release`]:
+    /// until it does, the peer gets no more credit for the stream than its window. To be called for an
+    /// [`Event::Request`](super::Event::Request), before more bytes are handled. Ignored when the stream is gone.
+    pub fn read_body(&mut self, stream: StreamId) {
+        if let Some(index) = self.streams.find(stream) {
+            self.streams.get_mut(index).reader = true;
+        }
+    }
+
+    /// The application has read `len` bytes of what [`Event::Data`](super::Event::Data) gave it of this stream. More
+    /// than it was given is not counted; ignored when the stream is gone, which releases everything.
+    pub fn release(&mut self, stream: StreamId, len: usize) {
+        let Some(index) = self.streams.find(stream) else {
+            return;
+        };
+        let entry = self.streams.get_mut(index);
+        let len = u32::try_from(len).unwrap_or(u32::MAX).min(entry.recv_held);
+        entry.recv_held -= len;
+        self.give_back_held(len);
+        self.give_back_to_stream(index, len);
+    }
+
+    /// Bytes of content that readers have not released, on all streams together.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held.total() as usize
+    }
+
+    /// Readers have released `len` bytes, or do not exist any more.
+    pub(in crate::h2) fn give_back_held(&mut self, len: u32) {
+        if len > 0 {
+            let credit = self.held.remove(len, &mut self.share);
+            self.give_back_to_connection(credit);
+        }
+    }
+
+    /// The path holds `estimate` bytes: twice that is what windows are to be, as far as the limits and the budget go.
+    pub(super) fn grow_windows(&mut self, estimate: u32) {
+        let twice = estimate.saturating_mul(2);
+        let wanted = twice
+            .saturating_add(self.config.connection_window)
+            .min(self.config.max_connection_window)
+            .min(MAX_WINDOW);
+        let grown = self.share.take(wanted.saturating_sub(self.recv_size));
+        self.recv_size += grown;
+        self.recv_target = twice
+            .min(self.config.max_stream_window)
+            .min(self.recv_size)
+            .max(self.recv_target);
+        if grown > 0 {
+            self.recv_owed += grown;
+            self.queue_connection_update();
+        }
+    }
+
+    /// Owes the connection `len` bytes, and queues a WINDOW_UPDATE when that is half of its window.
+    fn give_back_to_connection(&mut self, len: u32) {
+        self.recv_owed += len;
+        if self.recv_owed >= self.recv_size / 2 {
+            self.queue_connection_update();
+        }
+    }
+
+    fn queue_connection_update(&mut self) {
+        if !self.connection_update_queued {
             self.connection_update_queued = true;
             self.control.push_back(Control::ConnectionUpdate);
         }
     }
 
-    /// Owes a stream `length` bytes, and queues a WINDOW_UPDATE when that is half of its window.
-    fn give_back_to_stream(&mut self, id: StreamId, length: u32) {
-        let Some(index) = self.streams.find(id) else {
-            return;
-        };
+    /// Owes a stream `len` bytes, and queues a WINDOW_UPDATE when that is half of its window. A stream whose answer is
+    /// out gets none: it ends there.
+    fn give_back_to_stream(&mut self, index: Index, len: u32) {
         let stream = self.streams.get_mut(index);
-        stream.recv_owed += length;
-        if !stream.update_queued && stream.recv_owed >= (self.recv_initial / 2).max(1) {
+        stream.recv_owed += len;
+        if stream.state == State::HalfClosedLocal {
+            if self.is_much_left(index) {
+                self.reset_stream(index, ErrorCode::NO_ERROR);
+            }
+            return;
+        }
+        // Once the peer has ended its side it needs no credit.
+        let receives = stream.state == State::Open;
+        if receives && !stream.update_queued && stream.recv_owed >= (stream.recv_size / 2).max(1) {
+            // A reader that keeps up gets what the path can hold.
+            if stream.recv_held <= stream.recv_size / 4 {
+                let grown = self.recv_target.saturating_sub(stream.recv_size);
+                stream.recv_size += grown;
+                stream.recv_owed += grown;
+            }
             stream.update_queued = true;
-            self.control.push_back(Control::StreamUpdate(id));
+            self.control.push_back(Control::StreamUpdate(stream.id));
         }
     }
 }

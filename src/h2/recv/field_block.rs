@@ -130,6 +130,9 @@ impl<F: Clone> Connection<F> {
                 self.request(now_ns, id, state, self_dependent, block, scratch)
             }
             Ok(Next::To(_)) => self.recv_trailers(now_ns, id, self_dependent, block, scratch),
+            Ok(Next::Discard) if self.begun(id) == Some(false) => {
+                Err(ConnectionError::StreamIdReused)
+            }
             Ok(Next::Discard) => {
                 decode_and_discard(&mut self.decoder, block, scratch)?;
                 self.budgets.spend(Budget::Idle, now_ns)?;
@@ -139,16 +142,20 @@ impl<F: Clone> Connection<F> {
                 decode_and_discard(&mut self.decoder, block, scratch)?;
                 self.fail_stream(now_ns, id, error)
             }
-            Err(Violation::Connection(error)) => {
-                let below = (self.last_stream_id - id) / 2;
-                let skipped = below < u64::BITS && self.recently_begun & (1 << below) == 0;
-                Err(if skipped {
-                    ConnectionError::StreamIdReused
-                } else {
-                    error
-                })
-            }
+            // The generic code is always right (section 5.4), the other only where the stream is known to be closed.
+            Err(Violation::Connection(error)) => Err(match self.begun(id) {
+                Some(true) => error,
+                Some(false) | None => ConnectionError::StreamIdReused,
+            }),
         }
+    }
+
+    /// Whether the peer began a stream, up to the last one, or skipped its identifier; `None` when that is too long ago
+    /// to be known.
+    fn begun(&self, id: StreamId) -> Option<bool> {
+        let below = self.last_stream_id.checked_sub(id)? / 2;
+        let bit = 1u64.checked_shl(below)?;
+        Some(self.recently_begun & bit != 0)
     }
 
     /// A new stream.
@@ -212,7 +219,12 @@ impl<F: Clone> Connection<F> {
             send_window: Window::new(self.peer.initial_window_size),
             recv_window: Window::new(self.recv_initial),
             recv_owed: 0,
+            recv_size: self.recv_initial,
+            reader: false,
+            recv_held: 0,
             content_left: meta.content_length,
+            moved_ns: now_ns,
+            moved: 0,
             received_ns: now_ns,
             head: Default::default(),
             body: Body::Empty,

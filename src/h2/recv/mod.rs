@@ -9,6 +9,7 @@ mod data;
 mod field_block;
 
 use data::DataFrame;
+pub(super) use data::USEFUL_DATA;
 pub(super) use field_block::FieldBlock;
 
 use super::connection::Connection;
@@ -32,7 +33,8 @@ pub enum Event<'a> {
         /// Whether there is no content.
         end_stream: bool,
     },
-    /// Content of a request. Its credit is given back to the peer without being asked for.
+    /// Content of a request. Its credit is given back to the peer without being asked for, unless there is a reader
+    /// ([`Connection::read_body`]).
     Data {
         /// The stream.
         stream: StreamId,
@@ -107,6 +109,12 @@ impl<F: Clone> Connection<F> {
         scratch: &'a mut Scratch,
     ) -> Option<Event<'a>> {
         self.active_ns = now_ns;
+        if !input.is_empty() {
+            self.clocks.received(now_ns);
+        }
+        if self.streams.len() > 0 {
+            self.clocks.busy_ns = now_ns;
+        }
         let step = loop {
             match self.step(now_ns, input, scratch) {
                 Ok(Some(step)) => break Some(step),
@@ -119,7 +127,7 @@ impl<F: Clone> Connection<F> {
                 }
             }
         };
-        let incomplete = !self.held.is_empty() || self.block.is_begun();
+        let incomplete = !self.partial.is_empty() || self.block.is_begun();
         self.incomplete_ns = incomplete.then(|| self.incomplete_ns.unwrap_or(now_ns));
         self.invariants();
         Some(match step? {
@@ -202,7 +210,7 @@ impl<F: Clone> Connection<F> {
         input: &mut &'a [u8],
         scratch: &mut Scratch,
     ) -> Result<Option<Step<'a>>, ConnectionError> {
-        if self.held.is_empty() {
+        if self.partial.is_empty() {
             let Some((head, rest)) = input.split_first_chunk() else {
                 self.hold(input, usize::MAX, scratch);
                 return Ok(None);
@@ -223,31 +231,31 @@ impl<F: Clone> Connection<F> {
             return self.frame(now_ns, header, payload, scratch);
         }
         if let Some(missing) = FRAME_HEADER_LEN
-            .checked_sub(self.held.len())
+            .checked_sub(self.partial.len())
             .filter(|missing| *missing > 0)
         {
             self.hold(input, missing, scratch);
-            let Some(head) = self.held.first_chunk() else {
+            let Some(head) = self.partial.first_chunk() else {
                 return Ok(None);
             };
             if let Admit::Passing(step) = self.admit(now_ns, FrameHeader::parse(head))? {
-                self.release(scratch);
+                self.drop_partial(scratch);
                 return Ok(step);
             }
         }
-        let Some(head) = self.held.first_chunk() else {
+        let Some(head) = self.partial.first_chunk() else {
             return Ok(None);
         };
         let header = FrameHeader::parse(head);
-        let missing = FRAME_HEADER_LEN + header.length as usize - self.held.len();
+        let missing = FRAME_HEADER_LEN + header.length as usize - self.partial.len();
         self.hold(input, missing, scratch);
-        if self.held.len() < FRAME_HEADER_LEN + header.length as usize {
+        if self.partial.len() < FRAME_HEADER_LEN + header.length as usize {
             return Ok(None);
         }
         if !self.block.is_begun() {
             self.incomplete_ns = None;
         }
-        let held = std::mem::take(&mut self.held);
+        let held = std::mem::take(&mut self.partial);
         let step = self.frame(now_ns, header, &held[FRAME_HEADER_LEN..], scratch);
         scratch.give_back(held);
         step
@@ -255,16 +263,16 @@ impl<F: Clone> Connection<F> {
 
     /// Keeps up to `most` bytes for later.
     fn hold(&mut self, input: &mut &[u8], most: usize, scratch: &mut Scratch) {
-        if self.held.capacity() == 0 && !input.is_empty() {
-            self.held = scratch.buffer();
+        if self.partial.capacity() == 0 && !input.is_empty() {
+            self.partial = scratch.buffer();
         }
-        self.held.extend_from_slice(take(input, most));
+        self.partial.extend_from_slice(take(input, most));
     }
 
     /// Gives the buffer of the incomplete frame back.
-    fn release(&mut self, scratch: &mut Scratch) {
+    fn drop_partial(&mut self, scratch: &mut Scratch) {
         self.incomplete_ns = None;
-        scratch.give_back(std::mem::take(&mut self.held));
+        scratch.give_back(std::mem::take(&mut self.partial));
     }
 
     /// Looks at a frame header, before its payload is there.

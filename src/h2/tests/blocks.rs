@@ -244,9 +244,10 @@ fn connections_that_share_their_memory_do_not_hear_each_other() {
                     stream + 200,
                     &block,
                 ));
+                std::mem::swap(&mut clients[at].scratch, &mut scratch);
                 clients[at] = Client::wide();
                 paths[at] = None;
-                std::mem::swap(&mut clients[at].scratch, &mut scratch);
+                continue;
             } else {
                 assert_eq!(Some(fields(client.events())), paths[at], "seed {seed}");
                 client.core.respond(stream, empty());

@@ -299,9 +299,11 @@ fn streams_that_we_reset_count_until_the_client_knows() {
 #[test]
 fn an_answer_before_the_request_has_ended() {
     let mut client = prepared();
-    client.core.respond(1, bytes(5));
+    let long = [POST.as_slice(), &[("content-length", "1000000")]].concat();
+    client.feed(&headers(11, &long, false));
+    client.core.respond(11, bytes(5));
     let frames = client.frames();
-    assert!(body_of(&frames, 1).1);
+    assert!(body_of(&frames, 11).1);
     let reset = frames
         .iter()
         .position(|frame| frame.header.kind == Kind::RST_STREAM)
@@ -313,7 +315,7 @@ fn an_answer_before_the_request_has_ended() {
                 length: 4,
                 kind: Kind::RST_STREAM,
                 flags: 0,
-                stream_id: 1
+                stream_id: 11
             },
             payload: vec![0; 4],
         }
@@ -323,7 +325,7 @@ fn an_answer_before_the_request_has_ended() {
             .iter()
             .any(|frame| frame.header.has(flags::END_STREAM))
     );
-    assert_eq!(client.core.open_streams(), 1);
+    assert_eq!(client.core.open_streams(), 2);
 }
 
 #[test]

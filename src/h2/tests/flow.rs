@@ -113,6 +113,8 @@ fn bodies_of_requests_are_credited_back() {
     let config = Config {
         initial_window_size: 1_000,
         connection_window: 70_000,
+        max_stream_window: 1_000,
+        max_connection_window: 70_000,
         ..Config::default()
     };
     let mut client = Client::with(config, &[]);

@@ -5,11 +5,14 @@ mod blocks;
 mod errors;
 mod flood;
 mod flow;
+mod idle;
+mod large;
 mod malformed;
 mod random;
 mod schedule;
 mod session;
 mod shutdown;
+mod uploads;
 
 use std::rc::Rc;
 
@@ -205,6 +208,8 @@ struct Client {
     wire: Vec<u8>,
     ended: usize,
     answers_pings: bool,
+    /// Bytes per second that the transport takes, if the core is told.
+    rate: Option<u64>,
 }
 
 impl Client {
@@ -221,6 +226,7 @@ impl Client {
             wire: Vec::new(),
             ended: 0,
             answers_pings: true,
+            rate: None,
         }
     }
 
@@ -344,6 +350,10 @@ impl Client {
                     self.wire.extend_from_slice(&buffer[plan.used.clone()]);
                 }
             }
+        }
+        if let Some(rate) = self.rate {
+            self.now_ns += plan.wire_len as u64 * 1_000_000_000 / rate;
+            self.core.note_drained(plan.wire_len, true, self.now_ns);
         }
         self.wire.len() > before
     }

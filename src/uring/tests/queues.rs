@@ -38,7 +38,7 @@ fn all_writable(ring: &mut Ring, count: u32) {
         let completion = next(ring);
         assert!(matches!(
             completion.event,
-            Event::Writable { result: Ok(()) }
+            Event::Writable { result: Ok(true) }
         ));
         told[completion.owner.slot as usize] += 1;
     }

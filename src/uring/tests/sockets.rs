@@ -142,7 +142,7 @@ fn a_full_socket_takes_the_rest_when_it_is_writable() {
                 assert_eq!(end.kind(), ErrorKind::WouldBlock);
                 assert!(matches!(
                     event(&mut ring),
-                    Event::Writable { result: Ok(()) }
+                    Event::Writable { result: Ok(true) }
                 ));
             }
         }

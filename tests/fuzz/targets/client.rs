@@ -8,7 +8,7 @@ use ringlane::h2::Scratch;
 use ringlane::h2::client::{ClientConfig, ClientConnection, ClientEvent, Credit, Request};
 use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, StreamId, flags};
 use ringlane::h2::hpack::{Indexing, encode_field};
-use ringlane::h2::limits::{MAX_SENT_FRAME, PREFACE};
+use ringlane::h2::limits::{MAX_MAX_FRAME_SIZE, PREFACE};
 use ringlane::slot::{Layout, Plan, Slot};
 
 use super::input::Input;
@@ -221,7 +221,7 @@ fn check(wire: &[u8]) {
     let (mut block, mut last) = (None, 0);
     while let Some((head, after)) = rest.split_first_chunk::<FRAME_HEADER_LEN>() {
         let header = FrameHeader::parse(head);
-        assert_eq!(header.check(MAX_SENT_FRAME), Ok(()));
+        assert_eq!(header.check(MAX_MAX_FRAME_SIZE), Ok(()));
         if let Some(stream) = block {
             assert_eq!(
                 (header.kind, header.stream_id),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, StreamId, flags};
 use ringlane::h2::hpack::{Indexing, encode_field, encode_status};
-use ringlane::h2::limits::{MAX_SENT_FRAME, PREFACE};
+use ringlane::h2::limits::{MAX_MAX_FRAME_SIZE, PREFACE};
 use ringlane::h2::{Body, Config, Connection, ErrorCode, Event, Response, Scratch};
 use ringlane::slot::{Layout, Plan, Slot};
 
@@ -304,7 +304,7 @@ fn check(wire: &[u8]) {
     while let Some((head, after)) = rest.split_first_chunk::<FRAME_HEADER_LEN>() {
         let header = FrameHeader::parse(head);
         let payload = after.split_at_checked(header.length as usize);
-        assert_eq!(header.check(MAX_SENT_FRAME), Ok(()));
+        assert_eq!(header.check(MAX_MAX_FRAME_SIZE), Ok(()));
         if let Some(stream) = block {
             assert_eq!(
                 (header.kind, header.stream_id),

@@ -5,7 +5,7 @@ use ringlane::h2::frame::{
     self, FRAME_HEADER_LEN, FrameHeader, Goaway, Headers, Kind, flags, parse_ping,
     parse_priority_update, parse_rst_stream, parse_window_update,
 };
-use ringlane::h2::limits::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
+use ringlane::h2::limits::{DEFAULT_WINDOW, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 use ringlane::h2::settings::PeerSettings;
 
 use super::input::Input;
@@ -35,8 +35,9 @@ fn parse(header: FrameHeader, payload: &[u8], head: [u8; FRAME_HEADER_LEN], admi
         assert!(headers.dependency.is_some() == header.has(flags::PRIORITY));
     }
     let mut settings = PeerSettings::default();
-    if let Ok(lowest) = settings.apply(payload) {
-        assert!(lowest <= settings.header_table_size && lowest <= 4_096);
+    if let Ok(on_the_way) = settings.apply(payload) {
+        assert!(on_the_way.lowest_table <= settings.header_table_size.min(4_096));
+        assert!(on_the_way.highest_window >= settings.initial_window_size.max(DEFAULT_WINDOW));
         assert!(settings.initial_window_size <= MAX_WINDOW);
         assert!((MIN_MAX_FRAME_SIZE..=MAX_MAX_FRAME_SIZE).contains(&settings.max_frame_size));
     }

@@ -1,0 +1,237 @@
+//! Peers that say nothing, and peers that read nothing.
+
+use super::*;
+use crate::h2::limits::{STALL_SWEEP_NS, STALL_TIMEOUT_NS};
+use crate::h2::settings::id;
+use crate::h2::{ConnectionError, Keepalive, Timeouts};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn with(timeouts: Timeouts, parameters: &[(u16, u32)]) -> Client {
+    let config = Config {
+        timeouts,
+        ..Config::default()
+    };
+    Client::with(config, parameters)
+}
+
+fn keepalive() -> Timeouts {
+    Timeouts {
+        keepalive: Some(Keepalive {
+            interval_ns: 30 * SECOND,
+            timeout_ns: 10 * SECOND,
+        }),
+        ..Timeouts::default()
+    }
+}
+
+fn idle() -> Timeouts {
+    Timeouts {
+        idle_ns: Some(180 * SECOND),
+        ..Timeouts::default()
+    }
+}
+
+/// Lets the time pass up to `until_ns`, with every deadline on the way; what was sent.
+fn pass(client: &mut Client, until_ns: u64) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    let mut wakes = 0;
+    while let Some(due) = client.core.poll_timeout().filter(|due| *due <= until_ns) {
+        client.now_ns = client.now_ns.max(due);
+        client.core.handle_timeout(client.now_ns);
+        frames.extend(client.frames());
+        wakes += 1;
+        assert!(wakes < 1_000, "a deadline that was met is over");
+    }
+    client.now_ns = until_ns;
+    frames
+}
+
+fn pings(frames: &[Frame]) -> usize {
+    let ping = |frame: &&Frame| frame.header.kind == Kind::PING;
+    frames.iter().filter(ping).count()
+}
+
+#[test]
+fn a_silent_peer_that_answers_is_kept() {
+    let mut client = with(keepalive(), &[]);
+    let frames = pass(&mut client, 301 * SECOND);
+    assert_eq!(pings(&frames), 10);
+    assert_eq!(client.core.error(), None);
+    // One that talks is not asked.
+    for second in 302..400 {
+        client.feed(&frame(Kind::PING, 0, 0, b"12345678"));
+        let frames = pass(&mut client, second * SECOND);
+        assert!(frames.iter().all(|frame| frame.header.has(flags::ACK)));
+    }
+    assert!(client.works(1));
+}
+
+#[test]
+fn a_silent_peer_that_does_not_answer_is_dead() {
+    let mut client = with(keepalive(), &[]);
+    client.answers_pings = false;
+    client.feed(&get(1));
+    assert_eq!(pings(&pass(&mut client, 40 * SECOND - 1)), 1);
+    assert!(!client.core.is_dead());
+    pass(&mut client, 40 * SECOND);
+    assert_eq!(client.core.error(), Some(ConnectionError::KeepaliveTimeout));
+    assert!(client.core.is_dead() && client.core.open_streams() == 0);
+}
+
+#[test]
+fn anything_that_it_says_is_an_answer() {
+    let mut client = with(keepalive(), &[]);
+    client.answers_pings = false;
+    let frames = pass(&mut client, 35 * SECOND);
+    assert_eq!(pings(&frames), 1);
+    client.feed(&get(1));
+    assert_eq!(pings(&pass(&mut client, 64 * SECOND)), 0);
+    // The acknowledgements that are still due are no flood, in any order.
+    assert_eq!(pings(&pass(&mut client, 66 * SECOND)), 1);
+    for _ in 0..2 {
+        client.feed(&super::super::frame::ping(*b"rl:alive", true));
+    }
+    assert!(client.works(3));
+}
+
+#[test]
+fn an_idle_connection_is_ended_in_order() {
+    let mut client = with(idle(), &[]);
+    client.now_ns = 5 * SECOND;
+    assert!(client.works(1));
+    // A PING is not what a connection is for.
+    client.now_ns = 100 * SECOND;
+    client.feed(&frame(Kind::PING, 0, 0, b"12345678"));
+    client.frames();
+    assert_eq!(pass(&mut client, 185 * SECOND - 1), []);
+    let frames = pass(&mut client, 185 * SECOND);
+    let goaways = frames.iter().filter(|f| f.header.kind == Kind::GOAWAY);
+    assert_eq!(goaways.count(), 2, "the peer has acknowledged the PING");
+    assert!(client.core.is_done() && !client.core.is_dead());
+}
+
+#[test]
+fn a_request_on_its_way_is_served_before_an_idle_end() {
+    let mut client = with(idle(), &[]);
+    client.answers_pings = false;
+    assert_eq!(pings(&pass(&mut client, 180 * SECOND)), 1);
+    client.feed(&get(1));
+    assert!(!client.core.is_done());
+    client.core.respond(1, bytes(10));
+    assert!(body_of(&client.frames(), 1).1);
+    // Without an acknowledgement it ends all the same.
+    pass(&mut client, 186 * SECOND);
+    assert!(client.core.is_done());
+}
+
+#[test]
+fn a_connection_with_a_stream_is_not_idle() {
+    let mut client = with(idle(), &[(id::INITIAL_WINDOW_SIZE, 0)]);
+    client.feed(&[get(1), get(3)].concat());
+    client.core.respond(1, file(1, 1_000));
+    // One waits for its handler, the other for its window.
+    let frames = pass(&mut client, STALL_TIMEOUT_NS - 1);
+    assert!(
+        frames
+            .iter()
+            .all(|frame| frame.header.kind == Kind::HEADERS)
+    );
+    assert_eq!(client.core.open_streams(), 2);
+    client.feed(&window_update(1, 1_000));
+    client.core.respond(3, empty());
+    client.frames();
+    assert_eq!(client.core.open_streams(), 0);
+    let after = client.now_ns;
+    assert_eq!(pass(&mut client, after + 179 * SECOND), []);
+    assert!(!pass(&mut client, after + 180 * SECOND).is_empty());
+}
+
+#[test]
+fn a_stream_whose_window_stays_shut_is_ended() {
+    let mut client = with(Timeouts::default(), &[(id::INITIAL_WINDOW_SIZE, 100)]);
+    client.feed(&[get(1), get(3), get(5)].concat());
+    for stream in [1, 3, 5] {
+        client.core.respond(stream, file(1, 1_000_000));
+    }
+    client.frames();
+    let mut frames = Vec::new();
+    // The first gets single bytes, the second a little all the time, the third nothing.
+    for second in (0..600).step_by(10) {
+        frames.extend(pass(&mut client, second * SECOND));
+        client.feed(&window_update(1, 1));
+        client.feed(&window_update(3, 500));
+        frames.extend(client.frames());
+    }
+    let resets = frames.iter().filter(|f| f.header.kind == Kind::RST_STREAM);
+    let resets: Vec<_> = resets.map(|f| (f.header.stream_id, f.payload[3])).collect();
+    assert_eq!(resets, [(1, 8), (5, 8)]);
+    assert_eq!((client.core.open_streams(), client.core.error()), (1, None));
+}
+
+#[test]
+fn a_connection_whose_window_stays_shut_ends_its_streams() {
+    let mut client = with(Timeouts::default(), &[(id::INITIAL_WINDOW_SIZE, 1 << 20)]);
+    client.feed(&[get(1), get(3)].concat());
+    client.core.respond(1, file(1, 1_000_000));
+    client.core.respond(3, file(1, 1_000_000));
+    client.frames();
+    assert_eq!(pass(&mut client, STALL_TIMEOUT_NS - 1), []);
+    let frames = pass(&mut client, STALL_TIMEOUT_NS + STALL_SWEEP_NS);
+    let resets = frames.iter().filter(|f| f.header.kind == Kind::RST_STREAM);
+    assert_eq!(resets.count(), 2);
+    assert!(client.works(5));
+}
+
+#[test]
+fn who_waits_for_others_is_not_stalled() {
+    let mut client = Client::wide();
+    client.burst = 10_000;
+    client.feed(&[get(1), get(3)].concat());
+    client.core.respond(1, file(1, 1 << 30));
+    client.core.respond(3, file(1, 1_000));
+    for second in 0..1_000 {
+        client.now_ns = second * SECOND;
+        client.core.handle_timeout(client.now_ns);
+        client.transmit();
+        client.wire.clear();
+    }
+    assert_eq!(
+        client.core.open_streams(),
+        1,
+        "the small one was sent first"
+    );
+    client.feed(&[get(5)].concat());
+    client.core.respond(5, file(1, 1 << 20));
+    for second in 1_000..2_000 {
+        client.now_ns = second * SECOND;
+        client.core.handle_timeout(client.now_ns);
+        client.transmit();
+        client.wire.clear();
+    }
+    assert_eq!(client.core.open_streams(), 2);
+}
+
+#[test]
+fn a_transport_that_takes_nothing_is_dead() {
+    let mut client = Client::wide();
+    client.core.note_drained(0, true, 0);
+    client.feed(&get(1));
+    client.core.respond(1, bytes(1_000));
+    client.now_ns = 7 * SECOND;
+    client.transmit();
+    assert_eq!(client.core.open_streams(), 0);
+    // The peer talks, and reads nothing.
+    for second in 8..300 {
+        client.now_ns = second * SECOND;
+        client.core.handle_timeout(client.now_ns);
+    }
+    client.core.note_drained(10, false, client.now_ns);
+    client
+        .core
+        .handle_timeout(client.now_ns + STALL_TIMEOUT_NS - 1);
+    assert!(!client.core.is_dead());
+    client.core.handle_timeout(client.now_ns + STALL_TIMEOUT_NS);
+    assert_eq!(client.core.error(), Some(ConnectionError::Stalled));
+    assert!(client.core.is_dead());
+}

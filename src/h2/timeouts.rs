@@ -1,0 +1,251 @@
+//! What happens when nothing happens: deadlines, each computed from when something last did.
+//!
+//! None of them is a timer of its own. [`Connection::poll_timeout`] gives the nearest; it mostly moves to later, and
+//! costs a few comparisons.
+
+use super::connection::{Closing, Connection};
+use super::control::Control;
+use super::error::{ConnectionError, ErrorCode};
+use super::limits::{
+    IDLE_NOTICE_NS, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MIN_PROGRESS, PREFACE_TIMEOUT_NS,
+    SETTINGS_TIMEOUT_NS, STALL_SWEEP_NS, STALL_TIMEOUT_NS,
+};
+use super::streams::{Index, Phase};
+
+/// When an idle or silent peer is given up. All off by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Nanoseconds without any stream after which the connection is ended in order, by two GOAWAY frames, so that a
+    /// request that is on its way is still served. PING frames do not keep it.
+    pub idle_ns: Option<u64>,
+    /// Whether a silent peer is asked if it is still there.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// A PING to a peer that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Nanoseconds without a byte from the peer after which it gets a PING.
+    pub interval_ns: u64,
+    /// Nanoseconds after that PING without a byte from the peer after which it is given up for dead.
+    pub timeout_ns: u64,
+}
+
+/// When things last happened, in nanoseconds.
+#[derive(Debug)]
+pub(super) struct Clocks {
+    /// The last byte from the peer.
+    pub(super) received_ns: u64,
+    /// The last time that there was a stream, or that something of one was taken by the transport.
+    pub(super) busy_ns: u64,
+    /// The last time that bodies moved on.
+    pub(super) data_ns: u64,
+    /// Bytes of bodies since then.
+    pub(super) data_moved: u32,
+    swept_ns: u64,
+    /// When the keepalive PING that is out was queued.
+    asked_ns: Option<u64>,
+    /// Keepalive PINGs without an acknowledgement: a peer that sent something else meanwhile still owes it.
+    acks_due: u8,
+    /// When the end for idleness began.
+    notice_ns: Option<u64>,
+}
+
+impl Clocks {
+    pub(super) fn new(now_ns: u64) -> Self {
+        Self {
+            received_ns: now_ns,
+            busy_ns: now_ns,
+            data_ns: now_ns,
+            data_moved: 0,
+            swept_ns: now_ns,
+            asked_ns: None,
+            acks_due: 0,
+            notice_ns: None,
+        }
+    }
+
+    /// The peer has said something.
+    pub(super) fn received(&mut self, now_ns: u64) {
+        self.received_ns = now_ns;
+        self.asked_ns = None;
+    }
+
+    /// A keepalive PING was acknowledged; whether one was due.
+    pub(super) fn acknowledged(&mut self) -> bool {
+        let due = self.acks_due > 0;
+        self.acks_due = self.acks_due.saturating_sub(1);
+        due
+    }
+
+    /// So many bytes of bodies were framed.
+    pub(super) fn moved(&mut self, len: u32, now_ns: u64) {
+        self.data_moved = self.data_moved.saturating_add(len);
+        if self.data_moved >= MIN_PROGRESS {
+            self.data_moved = 0;
+            self.data_ns = now_ns;
+        }
+    }
+}
+
+impl<F: Clone> Connection<F> {
+    /// Acts on what was due by `now_ns`.
+    pub fn handle_timeout(&mut self, now_ns: u64) {
+        let due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now_ns);
+        if !matches!(self.closing, Closing::Failed(..)) {
+            let violations = [
+                (self.preface_deadline(), ConnectionError::PrefaceTimeout),
+                (self.settings_deadline(), ConnectionError::SettingsTimeout),
+                (
+                    self.incomplete_deadline(),
+                    ConnectionError::IncompleteTimeout,
+                ),
+                (self.drain_deadline(), ConnectionError::Stalled),
+                (self.alive_deadline(), ConnectionError::KeepaliveTimeout),
+            ];
+            let violation = violations
+                .into_iter()
+                .find(|(deadline, _)| due(*deadline))
+                .map(|(_, error)| error);
+            if let Some(error) = violation {
+                self.fail(error);
+            } else {
+                self.keep(now_ns);
+            }
+        }
+        if due(self.trim_deadline()) {
+            self.streams.trim();
+            self.early = Vec::new();
+            self.control.shrink_to(4);
+        }
+    }
+
+    /// What a connection that is in order does by itself.
+    fn keep(&mut self, now_ns: u64) {
+        let due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now_ns);
+        if due(self.ask_deadline()) {
+            self.clocks.asked_ns = Some(now_ns);
+            self.clocks.acks_due = self.clocks.acks_due.saturating_add(1);
+            self.control.push_back(Control::KeepalivePing);
+        }
+        if due(self.sweep_deadline()) {
+            self.clocks.swept_ns = now_ns;
+            self.sweep(now_ns);
+        }
+        if due(self.idle_deadline()) {
+            self.clocks.notice_ns = Some(now_ns);
+            self.shutdown();
+        } else if due(self.notice_deadline()) {
+            self.drain();
+        }
+    }
+
+    /// Ends the responses that have not moved on for [`STALL_TIMEOUT_NS`] although we had bytes for them: those whose
+    /// own window is shut, and all when the connection's is.
+    fn sweep(&mut self, now_ns: u64) {
+        let long_ago = |since_ns: u64| since_ns.saturating_add(STALL_TIMEOUT_NS) <= now_ns;
+        let shut = self.send_window.available() == 0 && long_ago(self.clocks.data_ns);
+        for index in 0..self.streams.places() {
+            let stream = self.streams.get(index);
+            let stalled = match stream.phase {
+                Phase::Blocked => long_ago(stream.moved_ns),
+                Phase::Body => shut,
+                Phase::Waiting | Phase::Fresh | Phase::Heading => false,
+            };
+            if stream.id != 0 && stalled {
+                self.reset_stream(index, ErrorCode::CANCEL);
+            }
+        }
+    }
+
+    /// A response has moved on by `len` bytes, or begun with 0.
+    pub(super) fn note_progress(&mut self, index: Index, len: u32) {
+        let now_ns = self.active_ns;
+        self.clocks.moved(len, now_ns);
+        let stream = self.streams.get_mut(index);
+        stream.moved = stream.moved.saturating_add(len);
+        if len == 0 || stream.moved >= MIN_PROGRESS {
+            stream.moved = 0;
+            stream.moved_ns = now_ns;
+        }
+    }
+
+    /// When [`Connection::handle_timeout`] is to be called, if at all. It moves with every call, mostly later: a
+    /// timer that fires early and asks again does no harm.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if matches!(self.closing, Closing::Failed(..)) {
+            return self.trim_deadline();
+        }
+        let deadlines = [
+            self.preface_deadline(),
+            self.settings_deadline(),
+            self.incomplete_deadline(),
+            self.drain_deadline(),
+            self.alive_deadline(),
+            self.ask_deadline(),
+            self.sweep_deadline(),
+            self.idle_deadline(),
+            self.notice_deadline(),
+            self.trim_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn preface_deadline(&self) -> Option<u64> {
+        (!self.settings_received).then(|| self.started_ns.saturating_add(PREFACE_TIMEOUT_NS))
+    }
+
+    fn settings_deadline(&self) -> Option<u64> {
+        (!self.settings_acked).then(|| self.started_ns.saturating_add(SETTINGS_TIMEOUT_NS))
+    }
+
+    fn incomplete_deadline(&self) -> Option<u64> {
+        self.incomplete_ns
+            .map(|since| since.saturating_add(INCOMPLETE_TIMEOUT_NS))
+    }
+
+    /// The transport must take what it was given.
+    fn drain_deadline(&self) -> Option<u64> {
+        let since_ns = self.pace.stalled_ns()?;
+        Some(since_ns.saturating_add(STALL_TIMEOUT_NS))
+    }
+
+    /// A peer that was asked must say something.
+    fn alive_deadline(&self) -> Option<u64> {
+        let keepalive = self.config.timeouts.keepalive?;
+        Some(self.clocks.asked_ns?.saturating_add(keepalive.timeout_ns))
+    }
+
+    /// A silent peer is asked.
+    fn ask_deadline(&self) -> Option<u64> {
+        let keepalive = self.config.timeouts.keepalive?;
+        let quiet = self.settings_received && self.clocks.asked_ns.is_none();
+        quiet.then(|| {
+            self.clocks
+                .received_ns
+                .saturating_add(keepalive.interval_ns)
+        })
+    }
+
+    fn sweep_deadline(&self) -> Option<u64> {
+        (self.streams.len() > 0).then(|| self.clocks.swept_ns.saturating_add(STALL_SWEEP_NS))
+    }
+
+    fn idle_deadline(&self) -> Option<u64> {
+        let idle_ns = self.config.timeouts.idle_ns?;
+        let idle = self.closing == Closing::No && self.streams.len() == 0 && !self.pace.is_busy();
+        (idle && self.settings_received).then(|| self.clocks.busy_ns.saturating_add(idle_ns))
+    }
+
+    /// An idle peer that does not acknowledge that the connection is to end.
+    fn notice_deadline(&self) -> Option<u64> {
+        let since_ns = self.clocks.notice_ns?;
+        (self.closing == Closing::Notice).then(|| since_ns.saturating_add(IDLE_NOTICE_NS))
+    }
+
+    fn trim_deadline(&self) -> Option<u64> {
+        let trimmable = self.streams.is_trimmable() || self.control.capacity() > 16;
+        (trimmable && self.streams.len() == 0).then(|| self.active_ns.saturating_add(IDLE_TRIM_NS))
+    }
+}
