@@ -58,21 +58,21 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    fn len(self) -> u64 {
+    pub(crate) fn len(self) -> u64 {
         match self {
             Self::File { len, .. } | Self::Bytes { len } => len,
             Self::Empty | Self::Refusal => 0,
         }
     }
 
-    fn byte(self, at: u64) -> u8 {
+    pub(crate) fn byte(self, at: u64) -> u8 {
         match self {
             Self::File { file, offset, .. } => content(file, offset + at),
             _ => content(0, at),
         }
     }
 
-    fn path(self) -> String {
+    pub(crate) fn path(self) -> String {
         match self {
             Self::File { file, offset, len } => format!("/f/{file}/{offset}/{len}"),
             Self::Bytes { len } => format!("/b/0/0/{len}"),

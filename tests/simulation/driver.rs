@@ -59,7 +59,7 @@ pub(crate) struct Server {
     pub(crate) core: Connection<u32>,
     scratch: Scratch,
     layout: Layout,
-    slot_bytes: usize,
+    pub(crate) slot_bytes: usize,
     burst: usize,
     outgoing: Option<Outgoing>,
     /// Bytes of content that came on a stream.

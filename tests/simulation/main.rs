@@ -16,6 +16,7 @@
 
 mod client;
 mod driver;
+mod pair;
 #[path = "../support/random.rs"]
 mod random;
 mod world;
@@ -63,4 +64,21 @@ fn every_request_ends_once_and_no_byte_is_wrong() {
         println!("{end:?}: {count}");
         assert!(count > 0 || loud || seeds.is_some(), "{end:?} happens");
     }
+}
+
+#[test]
+fn the_two_roles_of_the_core_understand_each_other() {
+    let first = setting("RINGLANE_SIM_SEED").unwrap_or(0);
+    let count = setting("RINGLANE_SIM_SEEDS").unwrap_or(SEEDS);
+    let (mut complete, mut other) = (0, 0);
+    for seed in first..first + count {
+        let result = catch_unwind(AssertUnwindSafe(|| pair::run(seed)));
+        let Ok((whole, cut)) = result else {
+            panic!("seed {seed}: RINGLANE_SIM_SEED={seed} RINGLANE_SIM_SEEDS=1");
+        };
+        complete += whole;
+        other += cut;
+    }
+    println!("{count} seeds from {first}: {complete} complete, {other} ended otherwise");
+    assert!(complete > count && (other > 0 || count < SEEDS));
 }
