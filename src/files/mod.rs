@@ -14,4 +14,6 @@ mod cache;
 mod open_file;
 
 pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES, REVALIDATE_NS};
+#[cfg(test)]
+pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};

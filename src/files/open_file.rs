@@ -68,3 +68,28 @@ impl FileRef {
         Rc::ptr_eq(&self.0, &other.0)
     }
 }
+
+/// A file of `len` bytes for tests: mapped, with nothing else known of it.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
+    use std::os::fd::AsFd;
+
+    let mapping = Mapping::new(descriptor.as_fd(), len).unwrap();
+    FileRef(Rc::new(OpenFile {
+        descriptor: Rc::new(descriptor),
+        mapping: Some(Rc::new(mapping)),
+        identity: Identity {
+            device: 0,
+            inode: 0,
+            len,
+            modified_s: 0,
+            modified_ns: 0,
+            changed: (0, 0),
+        },
+        etag: EntityTag::new(0, len, 0, 0),
+        content_type: "text/plain",
+        contents: None,
+        head: OnceCell::new(),
+    }))
+}

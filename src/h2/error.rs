@@ -153,6 +153,9 @@ errors! {
         TooManyUnsent => ENHANCE_YOUR_CALM, "too many answers wait to be read";
         IdlePriorityLength => FRAME_SIZE_ERROR, "PRIORITY of an idle stream is not 5 bytes long";
         IdleSelfDependency => PROTOCOL_ERROR, "an idle stream depends on itself";
+        PushDisabled => PROTOCOL_ERROR, "PUSH_PROMISE or SETTINGS_ENABLE_PUSH from a server, and push is disabled";
+        PriorityUpdateFromServer => PROTOCOL_ERROR, "PRIORITY_UPDATE from a server";
+        GoawayRises => PROTOCOL_ERROR, "GOAWAY with a larger last stream than the one before";
     }
 }
 
@@ -186,6 +189,10 @@ errors! {
         ConnectPseudoFields => PROTOCOL_ERROR, "CONNECT has a scheme or path, or no authority";
         ContentLength => PROTOCOL_ERROR, "content-length is not a number, or there are two";
         ContentLengthMismatch => PROTOCOL_ERROR, "the content is not as long as content-length says";
+        Status => PROTOCOL_ERROR, "status is missing, or is not a status of HTTP/2";
+        InformationalEnd => PROTOCOL_ERROR, "an informational response ends the stream";
+        DataBeforeResponse => PROTOCOL_ERROR, "DATA before the final response";
+        ResponseTooLarge => ENHANCE_YOUR_CALM, "the fields of a response exceed SETTINGS_MAX_HEADER_LIST_SIZE";
     }
 }
 

@@ -80,6 +80,18 @@ impl Scratch {
         }
     }
 
+    /// What a field section is decoded with and into; what was there before is no longer remembered.
+    pub(super) fn parts(&mut self) -> (&mut Fields, &mut Vec<u8>) {
+        self.remembered.peer = Peer::default();
+        self.fields.clear();
+        (&mut self.fields, &mut self.hpack)
+    }
+
+    /// The fields that were decoded last.
+    pub(super) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
     /// The request that was decoded last.
     pub(super) fn request(&self) -> RequestHead<'_> {
         RequestHead(&self.fields)
@@ -101,7 +113,7 @@ struct Span {
 
 /// A decoded field section.
 #[derive(Debug, Default)]
-struct Fields {
+pub(super) struct Fields {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     /// In the order of [`Pseudo`].
@@ -119,11 +131,17 @@ enum Pseudo {
 }
 
 impl Fields {
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.spans.clear();
         self.pseudo = [None; 4];
         self.host = None;
+    }
+
+    /// Appends a field that is no pseudo-field.
+    pub(super) fn push(&mut self, name: &[u8], value: &[u8]) {
+        let span = self.append(name, value);
+        self.spans.push(span);
     }
 
     fn append(&mut self, name: &[u8], value: &[u8]) -> Span {
@@ -150,12 +168,12 @@ impl Fields {
         self.pseudo[pseudo as usize].map_or(&[], |span| self.value(span))
     }
 
-    fn get(&self, name: &[u8]) -> Option<&[u8]> {
+    pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
         let span = self.spans.iter().find(|span| self.name(**span) == name)?;
         Some(self.value(*span))
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.spans
             .iter()
             .map(|span| (self.name(*span), self.value(*span)))
@@ -476,7 +494,7 @@ fn is_scheme(bytes: &[u8]) -> bool {
 }
 
 /// Only digits, and less than 2^64 (RFC 9110, section 8.6).
-fn parse_content_length(value: &[u8]) -> Option<u64> {
+pub(super) fn parse_content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;
     }
@@ -555,12 +573,12 @@ fn is_all(bytes: &[u8], class: u8) -> bool {
         != 0
 }
 
-fn is_field_name(name: &[u8]) -> bool {
+pub(super) fn is_field_name(name: &[u8]) -> bool {
     !name.is_empty() && is_all(name, NAME)
 }
 
 /// No NUL, CR or LF, and no white space at either end (section 8.2.1).
-fn is_field_value(value: &[u8]) -> bool {
+pub(super) fn is_field_value(value: &[u8]) -> bool {
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     is_all(value, VALUE) && !blank(value.first()) && !blank(value.last())
 }

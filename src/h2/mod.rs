@@ -10,11 +10,13 @@
 //! - `pace`: how much is committed to the transport at a time.
 //! - `bdp`, `credit`: how much may be received at a time.
 //! - `timeouts`: what happens when nothing happens.
+//! - [`client`]: the client's role, on the same parts.
 //! - `head`: a request from a field block, and what makes it malformed.
 //! - `recv`, `send`, `streams`: the connection's two directions and its streams.
 #![forbid(unsafe_code)]
 
 mod bdp;
+pub mod client;
 mod connection;
 mod control;
 mod credit;

@@ -36,12 +36,33 @@ pub(super) struct PendingBlock {
 }
 
 impl PendingBlock {
+    /// A block of which nothing is out yet.
+    pub(super) fn new(
+        stream: StreamId,
+        prefix: Option<u8>,
+        head: [Bytes; 2],
+        end_stream: bool,
+    ) -> Self {
+        Self {
+            stream,
+            prefix,
+            head,
+            end_stream,
+            begun: false,
+        }
+    }
+
+    /// Whose block it is.
+    pub(super) fn stream(&self) -> StreamId {
+        self.stream
+    }
+
     fn len(&self) -> usize {
         usize::from(self.prefix.is_some()) + self.head[0].len() + self.head[1].len()
     }
 
     /// Puts frames while there is room; whether all of it is out.
-    fn put<F>(&mut self, slot: &mut Slot<'_, F>, frame_limit: usize) -> bool {
+    pub(super) fn put<F>(&mut self, slot: &mut Slot<'_, F>, frame_limit: usize) -> bool {
         loop {
             let left = self.len();
             let len = left
@@ -331,13 +352,7 @@ impl<F: Clone> Connection<F> {
         }
         let head = std::mem::take(&mut stream.head);
         let (stream, end_stream) = (stream.id, stream.body.is_empty());
-        let mut pending = PendingBlock {
-            stream,
-            prefix: self.encoder.prefix(),
-            head,
-            end_stream,
-            begun: false,
-        };
+        let mut pending = PendingBlock::new(stream, self.encoder.prefix(), head, end_stream);
         self.ready.unlink(&mut self.streams, index, Phase::Heading);
         if !pending.put(slot, limit) {
             self.pending = Some(Box::new(pending));

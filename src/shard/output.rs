@@ -67,6 +67,29 @@ impl Pool {
     }
 }
 
+impl Outgoing {
+    /// A slot that was just filled, to be sent after `prefix`.
+    pub(super) fn new(
+        gather: Box<Gather>,
+        plan: Box<Plan<FileRef>>,
+        layout: Layout,
+        prefix: Bytes,
+        now_ns: u64,
+    ) -> Self {
+        let cursor = Cursor::new(prefix, &plan, layout == Layout::Gathered);
+        Self {
+            gather: Some(gather),
+            plan,
+            layout,
+            cursor,
+            ready: (0, 0),
+            accepted: 0,
+            progress_ns: now_ns,
+            stalled_ns: None,
+        }
+    }
+}
+
 impl Connection {
     /// Sends what there is to send, if the last send is done.
     pub(super) fn flush(&mut self, shared: &mut Shared) {
@@ -116,17 +139,7 @@ impl Connection {
             return;
         }
         let layout = layout.unwrap_or(Layout::Placed);
-        let cursor = Cursor::new(prefix, &plan, layout == Layout::Gathered);
-        self.outgoing = Some(Outgoing {
-            gather: Some(gather),
-            plan,
-            layout,
-            cursor,
-            ready: (0, 0),
-            accepted: 0,
-            progress_ns: shared.now_ns,
-            stalled_ns: None,
-        });
+        self.outgoing = Some(Outgoing::new(gather, plan, layout, prefix, shared.now_ns));
         self.prepare(shared);
     }
 

@@ -164,15 +164,18 @@ fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Ste
         let len = rustix::fs::fstat(hole.file.0.descriptor.as_fd())
             .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
         if run_limit(&outgoing.plan.holes, end) > len {
-            // The first hole of the run that is not all there.
-            let whole = |hole: &Hole<FileRef>| hole.offset + hole.len as u64 <= len;
-            let lost = (index..end)
-                .find(|&i| !whole(&outgoing.plan.holes[i]))
-                .unwrap_or(index);
-            if begun == Some(lost) {
-                return Step::Broken;
+            // The first hole of the run that is not all there. One that was emptied before asks for nothing.
+            let whole =
+                |hole: &Hole<FileRef>| hole.len == 0 || hole.offset + hole.len as u64 <= len;
+            if let Some(lost) = (index..end).find(|&i| !whole(&outgoing.plan.holes[i])) {
+                if begun == Some(lost) {
+                    return Step::Broken;
+                }
+                fail(outgoing, h2, lost);
+                // What follows in the run may be of another stream.
+                index = lost + 1;
+                continue;
             }
-            fail(outgoing, h2, lost);
         }
         index = end;
     }
@@ -331,4 +334,93 @@ fn skip_failed(outgoing: &mut Outgoing, stream: u32) {
         index <= first || hole.stream != stream
     });
     outgoing.ready.1 = 0;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::files::test_file;
+    use crate::h2::Config;
+    use crate::slot::Slot;
+    use crate::uring::{Arena, Gather};
+
+    const FILE_BYTES: u64 = 10_000;
+
+    /// A gathered slot with one frame for each (stream, offset) of 1,000 bytes of the file.
+    fn gathered(file: &FileRef, frames: &[(u32, u64)]) -> Outgoing {
+        let mut gather = Gather::new();
+        let mut plan = Box::<Plan<FileRef>>::default();
+        let mut lease = Arena::new(1).unwrap().lease(1).unwrap();
+        let mut slot = Slot::new(&mut lease, &mut plan, Layout::Gathered, usize::MAX);
+        for &(stream, offset) in frames {
+            let at = slot.put_frame_header(&[0, 3, 0xe8, 0, 1, 0, 0, 0, stream as u8]);
+            slot.hole(file, offset, 1_000, at, stream);
+        }
+        slot.finish();
+        gather.set_buffer(lease);
+        Outgoing::new(gather, plan, Layout::Gathered, Bytes::new(), 0)
+    }
+
+    fn core() -> h2::Connection<FileRef> {
+        h2::Connection::new(Rc::new(Config::default()), 0)
+    }
+
+    /// The streams that the core resets.
+    fn resets(core: &mut h2::Connection<FileRef>) -> Vec<u8> {
+        let (mut buffer, mut plan) = (vec![0; 1_000], Plan::default());
+        let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Placed, usize::MAX);
+        core.poll_transmit(0, &mut slot);
+        slot.finish();
+        let mut rest = &buffer[plan.used];
+        let mut streams = Vec::new();
+        while let Some((header, after)) = rest.split_first_chunk::<9>() {
+            if header[3] == 3 {
+                streams.push(header[8]);
+            }
+            rest = &after[usize::from(header[2])..];
+        }
+        streams
+    }
+
+    fn lengths(outgoing: &Outgoing) -> Vec<usize> {
+        outgoing.plan.holes.iter().map(|hole| hole.len).collect()
+    }
+
+    #[test]
+    fn streams_that_share_a_run_of_a_file_that_shrank_all_fail() {
+        let disk: File = tempfile::tempfile().unwrap();
+        disk.set_len(FILE_BYTES).unwrap();
+        let file = test_file(OwnedFd::from(disk.try_clone().unwrap()), FILE_BYTES);
+        // One after the other in the file, so that they are looked at together.
+        let mut outgoing = gathered(&file, &[(1, 0), (3, 1_000), (5, 2_000), (3, 3_000)]);
+        disk.set_len(1_500).unwrap();
+        let mut core = core();
+        assert_eq!(check_sizes(&mut outgoing, &mut core), Step::Ready);
+        assert_eq!(lengths(&outgoing), [1_000, 0, 0, 0]);
+        assert_eq!(resets(&mut core), [3, 5]);
+    }
+
+    #[test]
+    fn an_emptied_frame_asks_for_nothing_when_it_is_looked_at_again() {
+        let disk: File = tempfile::tempfile().unwrap();
+        disk.set_len(FILE_BYTES).unwrap();
+        let file = test_file(OwnedFd::from(disk.try_clone().unwrap()), FILE_BYTES);
+        let mut outgoing = gathered(&file, &[(1, 0), (3, 5_000)]);
+        disk.set_len(1_000).unwrap();
+        let mut core = core();
+        assert_eq!(check_sizes(&mut outgoing, &mut core), Step::Ready);
+        assert_eq!(resets(&mut core), [3]);
+        // The socket took the first frame and a part of the emptied frame's header.
+        outgoing.cursor.advance(1_009 + 4, &outgoing.plan);
+        assert_eq!(check_sizes(&mut outgoing, &mut core), Step::Ready);
+        assert_eq!(resets(&mut core), [] as [u8; 0]);
+        outgoing.cursor.advance(5, &outgoing.plan);
+        assert!(outgoing.cursor.is_done(&outgoing.plan));
+    }
 }

@@ -164,3 +164,206 @@ impl Cursor {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::files::test_file;
+    use crate::slot::{Layout, Slot};
+    use crate::uring::{Arena, Front};
+
+    const FILE_BYTES: u64 = 64 << 10;
+    const HEADER_BYTES: usize = 9;
+
+    fn file_byte(offset: u64) -> u8 {
+        (offset.wrapping_mul(0x9e37_79b9) >> 11) as u8
+    }
+
+    fn mapped_file() -> FileRef {
+        let mut file = tempfile::tempfile().unwrap();
+        let contents: Vec<u8> = (0..FILE_BYTES).map(file_byte).collect();
+        file.write_all(&contents).unwrap();
+        test_file(OwnedFd::from(file), FILE_BYTES)
+    }
+
+    /// A piece of wire as it was asked for.
+    #[derive(Clone, Debug)]
+    enum Piece {
+        Bytes(usize),
+        Frame { offset: u64, len: usize },
+    }
+
+    fn piece() -> impl Strategy<Value = Piece> {
+        let frame = |(offset, len)| Piece::Frame { offset, len };
+        prop_oneof![
+            (1usize..60).prop_map(Piece::Bytes),
+            (0..FILE_BYTES - 3_000, 1usize..3_000).prop_map(frame),
+            // Short ones, so that cuts fall on every boundary.
+            (0..FILE_BYTES - 3_000, 1usize..4).prop_map(frame),
+        ]
+    }
+
+    /// What happens after each send.
+    #[derive(Clone, Copy, Debug)]
+    struct Turn {
+        /// The part of what is left that the socket takes, in 65,536ths; below 100 that many bytes.
+        taken: u16,
+        /// Whether the begun frame is secured.
+        secure: bool,
+        /// Which of the frames not begun is emptied, if that many are left.
+        emptied: Option<u8>,
+    }
+
+    fn turn() -> impl Strategy<Value = Turn> {
+        let taken = prop_oneof![0u16..30, any::<u16>()];
+        (taken, any::<bool>(), prop::option::weighted(0.2, 0u8..8)).prop_map(
+            |(taken, secure, emptied)| Turn {
+                taken,
+                secure,
+                emptied,
+            },
+        )
+    }
+
+    fn header(n: usize) -> [u8; HEADER_BYTES] {
+        std::array::from_fn(|i| (n * 31 + i) as u8)
+    }
+
+    /// The wire, from what was asked for alone. An emptied frame is nine bytes 0xee.
+    fn expected(prefix: &[u8], pieces: &[Piece], emptied: &[bool]) -> Vec<u8> {
+        let mut wire = prefix.to_vec();
+        for (n, piece) in pieces.iter().enumerate() {
+            match piece {
+                Piece::Bytes(len) => wire.resize(wire.len() + len, n as u8),
+                Piece::Frame { .. } if emptied[n] => wire.extend([0xee; HEADER_BYTES]),
+                Piece::Frame { offset, len } => {
+                    wire.extend(header(n));
+                    wire.extend((*offset..offset + *len as u64).map(file_byte));
+                }
+            }
+        }
+        wire
+    }
+
+    /// What a gather carries, taken out of it.
+    fn carried(gather: &mut Gather) -> Vec<u8> {
+        let mut wire = Vec::new();
+        while let Some(front) = gather.front() {
+            let before = wire.len();
+            match front {
+                Front::Buffer(range) => wire.extend_from_slice(&gather.buffer().unwrap()[range]),
+                Front::Mapped(_, range) => wire.extend(range.map(file_byte)),
+                Front::Bytes(bytes) => wire.extend_from_slice(bytes),
+            }
+            let len = wire.len() - before;
+            assert!(len > 0, "no part is empty");
+            gather.advance(len);
+        }
+        assert_eq!(gather.remaining(), 0);
+        wire
+    }
+
+    /// As the driver does it, with the bytes of the file from memory.
+    fn secure(cursor: &mut Cursor, plan: &Plan<FileRef>, gather: &mut Gather) {
+        let Some(begun) = cursor.begun(plan) else {
+            return;
+        };
+        let hole = &plan.holes[begun.hole];
+        let start = plan.used.end;
+        let payload = start + begun.header.len();
+        let end = payload + hole.len - begun.within;
+        let buffer = gather.buffer_mut().unwrap();
+        buffer.copy_within(begun.header, start);
+        for (i, byte) in buffer[payload..end].iter_mut().enumerate() {
+            *byte = file_byte(hole.offset + (begun.within + i) as u64);
+        }
+        cursor.carry(start..end, hole.at);
+        assert!(cursor.begun(plan).is_none(), "it is whole now");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Whatever a send takes, the sends together carry the wire, the whole wire, and nothing else.
+        #[test]
+        fn the_gathers_join_to_the_wire(
+            prefix in prop::collection::vec(any::<u8>(), 0..40),
+            pieces in prop::collection::vec(piece(), 0..14),
+            turns in prop::collection::vec(turn(), 1..60),
+            gathered: bool,
+        ) {
+            let file = mapped_file();
+            let arena = Arena::new(1).unwrap();
+            let mut gather = Gather::new();
+            let mut lease = arena.lease(256 << 10).unwrap();
+            let mut plan = Plan::default();
+            let layout = if gathered { Layout::Gathered } else { Layout::Placed };
+            let mut slot = Slot::new(&mut lease, &mut plan, layout, usize::MAX);
+            // Which piece a hole is of.
+            let mut frames = Vec::new();
+            for (n, piece) in pieces.iter().enumerate() {
+                match piece {
+                    Piece::Bytes(len) => slot.put(&vec![n as u8; *len]),
+                    Piece::Frame { offset, len } => {
+                        let at = slot.put_frame_header(&header(n));
+                        slot.hole(&file, *offset, *len, at, 1);
+                        frames.push(n);
+                    }
+                }
+            }
+            slot.finish();
+            gather.set_buffer(lease);
+            if !gathered {
+                let buffer = gather.buffer_mut().unwrap();
+                for hole in &plan.holes {
+                    for i in 0..hole.len {
+                        buffer[hole.at + i] = file_byte(hole.offset + i as u64);
+                    }
+                }
+            }
+
+            let mut emptied = vec![false; pieces.len()];
+            let mut cursor = Cursor::new(Bytes::from(prefix.clone()), &plan, gathered);
+            let mut sent = Vec::new();
+            for turn in turns.iter().cycle().take(200) {
+                let wire = expected(&prefix, &pieces, &emptied);
+                prop_assert_eq!(cursor.is_done(&plan), sent.len() == wire.len());
+                if cursor.is_done(&plan) {
+                    break;
+                }
+                cursor.gather(&plan, &mut gather);
+                prop_assert_eq!(gather.remaining(), wire.len() - sent.len());
+                let left = carried(&mut gather);
+                prop_assert!(left == wire[sent.len()..], "what is left differs at {}", sent.len());
+
+                let taken = match turn.taken {
+                    few @ ..100 => usize::from(few).min(left.len()),
+                    part => left.len() * usize::from(part) / 65_535,
+                };
+                sent.extend_from_slice(&left[..taken]);
+                cursor.advance(taken, &plan);
+                if turn.secure {
+                    secure(&mut cursor, &plan, &mut gather);
+                }
+                if let Some(which) = turn.emptied.filter(|_| gathered) {
+                    let begun = usize::from(cursor.begun(&plan).is_some());
+                    let index = cursor.untouched() + begun + usize::from(which);
+                    if let Some(hole) = plan.holes.get_mut(index) {
+                        let at = hole.frame_at;
+                        gather.buffer_mut().unwrap()[at..at + HEADER_BYTES].fill(0xee);
+                        hole.len = 0;
+                        emptied[frames[index]] = true;
+                    }
+                }
+            }
+            let wire = expected(&prefix, &pieces, &emptied);
+            prop_assert!(sent == wire[..sent.len()], "what was sent is the wire's beginning");
+        }
+    }
+}

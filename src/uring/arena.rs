@@ -41,7 +41,7 @@ struct Shared {
 
 impl Arena {
     /// Maps an arena of `bytes`, rounded up to whole chunks of 1 MiB, and at least one.
-    pub(super) fn new(bytes: usize) -> Result<Self, Errno> {
+    pub(crate) fn new(bytes: usize) -> Result<Self, Errno> {
         let chunks = bytes.div_ceil(CLASS_BYTES[CHUNK]).max(1);
         let len = chunks
             .checked_mul(CLASS_BYTES[CHUNK])

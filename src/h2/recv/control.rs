@@ -8,7 +8,7 @@ use crate::h2::frame::{FrameHeader, StreamId, flags, parse_ping, parse_priority_
 use crate::h2::head::Peer;
 use crate::h2::limits::{Budget, MAX_EARLY_PRIORITIES};
 use crate::h2::priority::Priority;
-use crate::h2::stream::{Input, Next};
+use crate::h2::stream::{Input, Next, State};
 use crate::h2::streams::Phase;
 
 impl<F: Clone> Connection<F> {
@@ -80,6 +80,14 @@ impl<F: Clone> Connection<F> {
                 // It only lowers the window, by less than its range.
                 let _ = stream.recv_window.adjust(old, new);
                 stream.recv_size = (stream.recv_size + new).saturating_sub(old);
+            }
+            // What is left of a request that was answered may not fit its window any more, and would wait for ever.
+            for index in 0..self.streams.places() {
+                let stream = self.streams.get(index);
+                let answered = stream.id != 0 && stream.state == State::HalfClosedLocal;
+                if answered && self.is_much_left(index) {
+                    self.reset_stream(index, ErrorCode::NO_ERROR);
+                }
             }
         }
         self.decoder_peer = Peer::default();

@@ -1,0 +1,131 @@
+//! A response from a field block, and what makes it malformed (RFC 9113, sections 8.1 to 8.3).
+//!
+//! A block is always decoded to its end, whatever is found in it: the HPACK state must stay in step.
+
+use crate::h2::error::{ConnectionError, StreamError};
+use crate::h2::head::{Fields, Scratch, is_field_name, is_field_value, parse_content_length};
+use crate::h2::hpack::{Decoder, Field, Outcome};
+
+/// The head of a response that is well-formed. Names are in lower case.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'a> {
+    status: u16,
+    fields: &'a Fields,
+}
+
+impl<'a> ResponseHead<'a> {
+    pub(super) fn new(status: u16, scratch: &'a Scratch) -> Self {
+        Self {
+            status,
+            fields: scratch.fields(),
+        }
+    }
+
+    /// `:status`, 100 to 999.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The value of the first field called `name`, in lower case.
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.fields.get(name)
+    }
+
+    /// Every field as (name, value) in order, without `:status`.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        self.fields.iter()
+    }
+}
+
+/// What the core itself needs to know of a response. For trailers the status is 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Meta {
+    pub(super) status: u16,
+    pub(super) content_length: Option<u64>,
+}
+
+/// Decodes the block of a response, or of its trailers, into `scratch`.
+pub(super) fn decode(
+    decoder: &mut Decoder,
+    block: &[u8],
+    limit: usize,
+    scratch: &mut Scratch,
+    trailers: bool,
+) -> Result<Result<Meta, StreamError>, ConnectionError> {
+    let (fields, hpack) = scratch.parts();
+    let mut meta = Meta::default();
+    let mut malformed = None;
+    let mut empty = true;
+    let outcome = decoder
+        .decode(block, limit, hpack, |field| {
+            if malformed.is_none() {
+                malformed = take(fields, &mut meta, &field, trailers, empty).err();
+            }
+            empty &= field.name.starts_with(b":");
+        })
+        .map_err(|_| ConnectionError::Compression)?;
+    Ok(match (malformed, outcome) {
+        (Some(error), _) => Err(error),
+        (None, Outcome::TooLarge) => Err(StreamError::ResponseTooLarge),
+        (None, Outcome::Complete) if meta.status == 0 && !trailers => Err(StreamError::Status),
+        (None, Outcome::Complete) => Ok(meta),
+    })
+}
+
+/// Takes one field; `empty` when only pseudo-fields came before.
+fn take(
+    fields: &mut Fields,
+    meta: &mut Meta,
+    field: &Field<'_>,
+    trailers: bool,
+    empty: bool,
+) -> Result<(), StreamError> {
+    let &Field { name, value, .. } = field;
+    if !is_field_value(value) {
+        return Err(StreamError::FieldValue);
+    }
+    if name.starts_with(b":") {
+        return match name {
+            _ if trailers => Err(StreamError::PseudoFieldInTrailers),
+            b":status" if !empty => Err(StreamError::MisplacedPseudoField),
+            b":status" if meta.status != 0 => Err(StreamError::RepeatedPseudoField),
+            b":status" => {
+                meta.status = parse_status(value).ok_or(StreamError::Status)?;
+                Ok(())
+            }
+            _ => Err(StreamError::UnknownPseudoField),
+        };
+    }
+    if !is_field_name(name) {
+        return Err(StreamError::FieldName);
+    }
+    match name {
+        b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade" => {
+            return Err(StreamError::ConnectionField);
+        }
+        b"content-length" if !trailers => {
+            let length = parse_content_length(value).ok_or(StreamError::ContentLength)?;
+            if meta.content_length.is_some_and(|other| other != length) {
+                return Err(StreamError::ContentLength);
+            }
+            meta.content_length = Some(length);
+        }
+        _ => {}
+    }
+    fields.push(name, value);
+    Ok(())
+}
+
+/// Three digits, of which the first is not 0; 101 does not exist in HTTP/2 (RFC 9113, section 8.6).
+fn parse_status(value: &[u8]) -> Option<u16> {
+    match value {
+        b"101" => None,
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            let digit = |byte: u8| u16::from(byte - b'0');
+            Some(digit(*a) * 100 + digit(*b) * 10 + digit(*c))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,10 @@
+//! The targets: each a function of bytes that panics when something is wrong.
+
+pub(crate) mod client;
+pub(crate) mod conditions;
+pub(crate) mod connection;
+pub(crate) mod frames;
+pub(crate) mod hpack;
+mod input;
+pub(crate) mod path;
+pub(crate) mod slot;
