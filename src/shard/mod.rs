@@ -1,8 +1,8 @@
 //! A shard: one pinned core that accepts, parses, schedules and sends for itself.
 //!
 //! Each shard is a glommio `LocalExecutor` on its core with a ring of its own, an arena of its own and counters of its
-//! own. It shares no mutable state with the others: what comes from outside is a an order to drain or to stop, what goes out is a
-//! [`Report`].
+//! own. It shares no mutable state with the others: what comes from outside is an order to drain or to stop, what goes
+//! out is a [`Report`].
 
 mod answer;
 mod connection;
