@@ -21,8 +21,6 @@ pub(super) const MIN_BURST: usize = 64 << 10;
 pub(super) const MAX_BURST: usize = 1 << 20;
 /// Buffer of a gathered slot: frame headers, field blocks and small bodies only.
 const GATHERED_SLOT: usize = 64 << 10;
-/// The smallest slot that is leased.
-const LEAST_SLOT: usize = 16 << 10;
 /// From this many wire bytes on, a send is submitted at once, so that the slot is still in the cache.
 const SUBMIT_AT_ONCE: usize = 32 << 10;
 
@@ -112,11 +110,7 @@ impl Connection {
         if let Some(layout) = layout {
             let (slot_bytes, burst) = match layout {
                 Layout::Gathered => (GATHERED_SLOT, self.burst),
-                Layout::Placed | Layout::Sealed(_) => {
-                    // No larger than the core is going to fill.
-                    let bytes = self.burst.min(self.h2.burst()).max(LEAST_SLOT);
-                    (bytes, usize::MAX)
-                }
+                Layout::Placed | Layout::Sealed(_) => (self.burst, usize::MAX),
             };
             match lease(shared, slot_bytes) {
                 Some(mut lease) => {
