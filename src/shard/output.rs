@@ -21,6 +21,8 @@ pub(super) const MIN_BURST: usize = 64 << 10;
 pub(super) const MAX_BURST: usize = 1 << 20;
 /// Buffer of a gathered slot: frame headers, field blocks and small bodies only.
 const GATHERED_SLOT: usize = 64 << 10;
+/// Buffer of a placed or sealed slot at most: larger ones cost no less, and tie more of the arena up.
+const MAX_FILLED_SLOT: usize = 256 << 10;
 /// From this many wire bytes on, a send is submitted at once, so that the slot is still in the cache.
 const SUBMIT_AT_ONCE: usize = 32 << 10;
 
@@ -110,7 +112,7 @@ impl Connection {
         if let Some(layout) = layout {
             let (slot_bytes, burst) = match layout {
                 Layout::Gathered => (GATHERED_SLOT, self.burst),
-                Layout::Placed | Layout::Sealed(_) => (self.burst, usize::MAX),
+                Layout::Placed | Layout::Sealed(_) => (self.burst.min(MAX_FILLED_SLOT), usize::MAX),
             };
             match lease(shared, slot_bytes) {
                 Some(mut lease) => {
