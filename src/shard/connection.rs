@@ -71,6 +71,8 @@ pub(super) struct Connection {
     pub(super) abandoned: bool,
     /// close_notify is queued.
     notified: bool,
+    /// The peer's first bytes have come.
+    pub(super) greeted: bool,
     receiving: bool,
     /// The peer has ended its side.
     ended: bool,
@@ -104,11 +106,12 @@ impl Connection {
             stall_watched: false,
             abandoned: false,
             notified: false,
+            greeted: false,
             receiving: false,
             ended: false,
         };
+        // Our SETTINGS go out with the first answer, when the peer has shown that it speaks HTTP/2.
         connection.receive(shared);
-        connection.mark(shared);
         match connection.transport {
             Transport::Handshake(_) => shared.timers.start(Timer::Handshake, key, shared.now_ns),
             _ => connection.watch(shared),

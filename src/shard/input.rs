@@ -13,11 +13,28 @@ use crate::http::Method;
 use crate::transport::tls::Progress;
 use crate::uring::Owner;
 
+/// What a client gets that speaks HTTP/1.1, in its own words (RFC 9110, section 15.6.6).
+const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
+    connection: close\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 94\r\n\r\n\
+    This is HTTP/2 only. Use https:// with a browser, or curl --http2-prior-knowledge for http://\n";
+
+/// Whether a connection begins with a request of HTTP/1.1: a method that is a word of its own, as the preface's is not.
+fn is_http1(bytes: &[u8]) -> bool {
+    const METHODS: [&[u8]; 5] = [b"GET /", b"HEAD /", b"POST /", b"PUT /", b"OPTIONS "];
+    METHODS.iter().any(|method| bytes.starts_with(method))
+}
+
 impl Connection {
     /// Takes bytes as they came from the socket; they are decrypted in place.
     pub(super) fn handle_bytes(&mut self, bytes: &mut [u8], shared: &mut Shared) {
         match &mut self.transport {
-            Transport::Cleartext => feed(&mut self.h2, self.key, bytes, shared),
+            Transport::Cleartext => {
+                if !std::mem::replace(&mut self.greeted, true) && is_http1(bytes) {
+                    self.raw.extend_from_slice(HTTP1_REFUSAL);
+                    return self.abandon(shared);
+                }
+                feed(&mut self.h2, self.key, bytes, shared);
+            }
             Transport::Handshake(handshake) => match handshake.handle_bytes(bytes, &mut self.raw) {
                 Ok(Progress::More) => return self.mark(shared),
                 Ok(Progress::Done { session, rest }) => {

@@ -366,9 +366,9 @@ fn register_arena(io: &IoUring, arena: &Arena) -> Result<(), SetupError> {
         Ok(()) => Ok(()),
         Err(error) => match errno_of(&error) {
             errno @ (Errno::NOMEM | Errno::PERM | Errno::AGAIN) => {
-                tracing::warn!(
+                tracing::info!(
                     bytes = len,
-                    "the arena is not registered ({errno}): raise the limit of locked memory \
+                    "going on with an arena that is not registered ({errno}): to have it registered, raise the limit of locked memory \
                      (LimitMEMLOCK=infinity in a systemd unit, ulimit -l in a shell)"
                 );
                 Ok(())

@@ -18,7 +18,7 @@ fn the_preface(site: &Site) {
             C::PROTOCOL_ERROR,
         ),
         (
-            b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".to_vec(),
+            b"PRI * HTTP/1.1\r\nHost: a.example\r\n\r\n".to_vec(),
             C::PROTOCOL_ERROR,
         ),
         ([&PREFACE[..], &ping([0; 8])].concat(), C::PROTOCOL_ERROR),
