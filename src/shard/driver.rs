@@ -46,6 +46,8 @@ const WAIT: Duration = Duration::from_millis(10);
 const WAIT_MAX_NS: u64 = 1_000_000_000;
 /// How long accepting pauses when descriptors or memory have run out.
 const ACCEPT_PAUSE_NS: u64 = 50_000_000;
+/// How often it is said that accepting pauses.
+const WARN_EVERY_NS: u64 = 10_000_000_000;
 /// Bytes that the kernel may hold unsent for one connection: what is more urgent need not wait behind more than that.
 const NOTSENT_LOWAT: u32 = 128 << 10;
 
@@ -97,6 +99,8 @@ struct Shard<'a> {
     connections: Slab<Box<Connection>>,
     /// Closed ones are gone.
     listeners: Vec<Option<Listener>>,
+    /// No warning about accepting before this.
+    warn_from_ns: u64,
     /// Listeners to be armed again, and from when on.
     paused: Vec<(u64, usize)>,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -125,6 +129,7 @@ pub(super) async fn run(
         connections: Slab::default(),
         listeners: options.listeners.into_iter().map(Some).collect(),
         paused: Vec::new(),
+        warn_from_ns: 0,
         tls: options.tls,
         control,
         wake: Rc::new(wake),
@@ -310,7 +315,10 @@ impl Shard<'_> {
             // The peer gave up, or a signal came: nothing is amiss.
             Err(Errno::CONNABORTED | Errno::INTR | Errno::CANCELED) => {}
             Err(errno) => {
-                tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
+                if self.shared.now_ns >= self.warn_from_ns {
+                    self.warn_from_ns = self.shared.now_ns + WARN_EVERY_NS;
+                    tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
+                }
                 self.shared.files.evict_one();
                 if !more {
                     self.paused
