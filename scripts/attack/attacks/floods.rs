@@ -5,7 +5,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{ENHANCE_YOUR_CALM, MOST, Outcome, PROTOCOL_ERROR, ending, expect_goaway};
+use super::{
+    ENHANCE_YOUR_CALM, MOST, Outcome, PROTOCOL_ERROR, STREAM_CLOSED, ending, expect_goaway,
+    expect_goaway_of,
+};
 use crate::peer::Peer;
 use crate::target::{LARGE, SMALL, Target};
 use crate::wire::{
@@ -146,7 +149,8 @@ pub(super) fn priority_update(target: &Target) -> io::Result<Outcome> {
     expect_goaway(peer, ENHANCE_YOUR_CALM)
 }
 
-/// RFC 9218, section 7.1: priorities of streams that may come one day, each to be remembered.
+/// RFC 9218, section 7.1: priorities of streams that may come one day, each to be remembered; more of them than may be
+/// open at once are a PROTOCOL_ERROR.
 pub(super) fn priority_update_idle(target: &Target) -> io::Result<Outcome> {
     let mut peer = Peer::connect(target.http)?;
     for at in 0..MOST as u32 {
@@ -155,7 +159,7 @@ pub(super) fn priority_update_idle(target: &Target) -> io::Result<Outcome> {
             break;
         }
     }
-    expect_goaway(peer, ENHANCE_YOUR_CALM)
+    expect_goaway(peer, PROTOCOL_ERROR)
 }
 
 /// CVE-2019-9514 on a stream that is closed: ignored (RFC 9113, section 5.1), but not without end.
@@ -224,11 +228,12 @@ pub(super) fn data_tiny(target: &Target) -> io::Result<Outcome> {
     Outcome::quiet(peer.frames, ending(&peer))
 }
 
-/// CVE-2019-9518: trailers for a stream that the server has closed, each decoded for nobody.
+/// CVE-2019-9518: trailers for a stream that the server has closed, each decoded for nobody. They are absorbed until
+/// the reset is known to have arrived, which the answer to a PING tells; from then on the stream is closed.
 pub(super) fn trailers(target: &Target) -> io::Result<Outcome> {
     let peer = after_a_server_reset(target)?;
     let trailers = frame(HEADERS, END_STREAM | END_HEADERS, 1, &[0x90]);
-    expect_goaway(flood(peer, &trailers), ENHANCE_YOUR_CALM)
+    expect_goaway_of(flood(peer, &trailers), &[ENHANCE_YOUR_CALM, STREAM_CLOSED])
 }
 
 /// CVE-2019-9518: HEADERS without fields, each a new stream and malformed (RFC 9113, section 8.3.1).

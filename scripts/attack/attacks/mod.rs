@@ -18,6 +18,7 @@ use crate::target::Target;
 
 pub(crate) const PROTOCOL_ERROR: u32 = 0x1;
 pub(crate) const FLOW_CONTROL_ERROR: u32 = 0x3;
+pub(crate) const STREAM_CLOSED: u32 = 0x5;
 pub(crate) const FRAME_SIZE_ERROR: u32 = 0x6;
 pub(crate) const COMPRESSION_ERROR: u32 = 0x9;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 0xb;
@@ -74,11 +75,23 @@ impl Outcome {
 }
 
 /// Listens for the last word, which must be GOAWAY with `code`, and the end of the connection behind it.
-fn expect_goaway(mut peer: Peer, code: u32) -> io::Result<Outcome> {
+fn expect_goaway(peer: Peer, code: u32) -> io::Result<Outcome> {
+    expect_goaway_of(peer, &[code])
+}
+
+/// As [`expect_goaway`], where it is a matter of time which of some codes comes first.
+fn expect_goaway_of(mut peer: Peer, codes: &[u32]) -> io::Result<Outcome> {
     peer.pump(LAST_WORD);
+    let wanted = || {
+        codes
+            .iter()
+            .map(|&code| name_of(code))
+            .collect::<Vec<_>>()
+            .join(" or ")
+    };
     let wrong = match &peer.heard.goaway {
-        None => Some(format!("no GOAWAY, {} wanted", name_of(code))),
-        Some((other, _)) if *other != code => Some(format!("not {}", name_of(code))),
+        None => Some(format!("no GOAWAY, {} wanted", wanted())),
+        Some((other, _)) if !codes.contains(other) => Some(format!("not {}", wanted())),
         Some(_) if peer.heard.end.is_none() => Some("GOAWAY, but the connection stays".to_owned()),
         Some(_) => None,
     };
