@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cert::CertError;
 use super::listen::ListenError;
+use crate::uring::SetupError;
 
 /// Why the server could not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum ServerError {
         "cannot start a thread: {0}; is a limit on processes reached (`ulimit -u`, TasksMax=)?"
     )]
     Thread(std::io::Error),
+    /// io_uring is refused.
+    #[error(transparent)]
+    Ring(#[from] SetupError),
     /// A shard's thread cannot be made.
     #[error("cannot start a shard: {0}")]
     Start(std::io::Error),

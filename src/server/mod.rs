@@ -62,6 +62,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     signals
         .forward(move |request| to_main.send(Event::Signal(request)).is_ok())
         .map_err(ServerError::Thread)?;
+    shard::probe()?;
     let reports = forward_reports(events).map_err(ServerError::Thread)?;
     let mut lifecycle = Lifecycle::new(config, inbox, tls.as_ref());
     let bound = listeners.bound;

@@ -31,6 +31,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 pub use counters::Snapshot;
 
 use crate::h2;
+use crate::uring::{Ring, RingOptions, SetupError};
 
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
 const EXECUTOR_IO_BYTES: usize = 65_536;
@@ -163,6 +164,22 @@ impl Handle {
         // Full: the shard is woken anyway. Broken: the shard has ended.
         let _ = rustix::io::write(&self.wake, b"!");
     }
+}
+
+/// Makes a small ring like those of the shards, and drops it: where io_uring is refused this says why, and what to do,
+/// before an executor is started, which would only panic.
+///
+/// # Errors
+/// What refuses it: a sysctl, a seccomp filter, an old kernel, a limit.
+pub fn probe() -> Result<(), SetupError> {
+    let options = RingOptions {
+        entries: 8,
+        completions: 16,
+        recv_buffers: 2,
+        recv_buffer_bytes: 4_096,
+        arena_bytes: 0,
+    };
+    Ring::new(&options).map(drop)
 }
 
 /// Says why a shard ended, however it ended: a panic drops it too.
