@@ -13,6 +13,7 @@
 //!  ├── h2                             sans-IO HTTP/2: bytes in, events out, slots filled
 //!  ├── files                          root, open-file cache: says what to do
 //!  ├── http                           pure RFC 9110: targets, preconditions, ranges, types
+//!  ├── response                       what a core is given to send
 //!  ├── slot                           an append-only piece of wire with holes for bodies
 //!  └── uring                          the only unsafe: ring, arena, buffers, mappings
 //! ```
@@ -22,6 +23,7 @@ pub mod config;
 pub mod files;
 pub mod h2;
 pub mod http;
+pub mod response;
 pub mod server;
 pub mod shard;
 pub mod slot;

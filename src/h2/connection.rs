@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::Bytes;
-
 use super::bdp::Bdp;
 use super::control::{Control, ControlQueue, Resets};
 use super::credit::{Held, Share};
@@ -23,9 +21,10 @@ use super::recv::{FieldBlock, Reading};
 use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
-use super::streams::{Body, Index, Phase, Stream, Streams};
+use super::streams::{Index, Phase, Stream, Streams};
 use super::timeouts::{Clocks, Timeouts};
 use super::window::Window;
+use crate::response::Response;
 
 /// What we allow a peer. Shared by all connections of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +66,6 @@ impl Default for Config {
             timeouts: Timeouts::default(),
         }
     }
-}
-
-/// A response.
-#[derive(Clone, Debug)]
-pub struct Response<F> {
-    /// One HPACK field block in up to two pieces, encoded without references to the dynamic table.
-    pub head: [Bytes; 2],
-    /// The content.
-    pub body: Body<F>,
 }
 
 /// How far the end of the connection is.

@@ -18,7 +18,8 @@ use super::priority::Priority;
 use super::recv::USEFUL_DATA;
 use super::settings::{SettingsFrame, id};
 use super::stream::{Input, Next, State};
-use super::streams::{Body, Index, NONE, Phase};
+use super::streams::{Index, NONE, Phase};
+use crate::response::Piece;
 use crate::slot::{FRAME_SLACK, Slot};
 
 /// The least part of a field block that is worth a frame of its own, in bytes.
@@ -363,7 +364,7 @@ impl<F: Clone> Connection<F> {
             return true;
         }
         let stream = self.streams.get_mut(index);
-        let len = stream.body.len();
+        let len = stream.body.known_len();
         let window = stream
             .send_window
             .available()
@@ -409,16 +410,19 @@ impl<F: Clone> Connection<F> {
             .send_window
             .available()
             .min(self.send_window.available());
-        let left = stream.body.len();
+        let Some(piece) = stream.body.front() else {
+            return Put::Nothing;
+        };
+        let left = piece.len();
         let want = left.min(u64::from(window)).min(limit as u64) as usize;
         let mut len = slot.payload_len(want, limit);
-        if matches!(stream.body, Body::Bytes(_)) {
+        if matches!(piece, Piece::Bytes(_)) {
             len = len.min(slot.room().saturating_sub(FRAME_SLACK));
         }
         if len == 0 || (len < want.min(MIN_FRAME_AT_END) && slot.wire_len() > base) {
             return Put::Nothing;
         }
-        let end = len as u64 == left;
+        let end = len as u64 == stream.body.known_len() && stream.body.is_final();
         let flags = if end { flags::END_STREAM } else { 0 };
         let id = stream.id;
         let header = FrameHeader {
@@ -428,22 +432,11 @@ impl<F: Clone> Connection<F> {
             stream_id: id,
         };
         let frame_at = slot.put_frame_header(&header.to_bytes());
-        match &mut stream.body {
-            Body::Empty => {}
-            Body::Bytes(bytes) => {
-                slot.put(&bytes[..len]);
-                bytes.advance(len);
-            }
-            Body::File {
-                file,
-                offset,
-                len: left,
-            } => {
-                slot.hole(file, *offset, len, frame_at, id);
-                *offset += len as u64;
-                *left -= len as u64;
-            }
+        match piece {
+            Piece::Bytes(bytes) => slot.put(&bytes[..len]),
+            Piece::File { file, offset, .. } => slot.hole(file, offset, len, frame_at, id),
         }
+        stream.body.advance(len as u64);
         // Both were asked before.
         let consumed = stream
             .send_window

@@ -9,48 +9,13 @@ use super::frame::StreamId;
 use super::priority::Priority;
 use super::stream::State;
 use super::window::Window;
+use crate::response::Body;
 
 /// Index of a stream in the slab.
 pub(super) type Index = u16;
 
 /// No stream.
 pub(super) const NONE: Index = Index::MAX;
-
-/// The body of a response.
-#[derive(Clone, Debug)]
-pub enum Body<F> {
-    /// No body: END_STREAM goes with the field block.
-    Empty,
-    /// Bytes that are copied into the slot.
-    Bytes(Bytes),
-    /// A range of a file, for which the slot gets holes.
-    File {
-        /// The file, opaque to the core.
-        file: F,
-        /// First byte.
-        offset: u64,
-        /// Bytes.
-        len: u64,
-    },
-}
-
-impl<F> Body<F> {
-    /// Bytes that are left to be framed.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Empty => 0,
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { len, .. } => *len,
-        }
-    }
-
-    /// Whether nothing is left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// How far the response of a stream is, and which queue the stream is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
