@@ -5,8 +5,8 @@
 
 use super::answer::{self, Request, WaitingRequest};
 use super::connection::{Connection, Transport};
-use super::driver::Shared;
 use super::open::Waiter;
+use super::shared::Shared;
 use crate::files::{FileRef, Found, Lookup};
 use crate::h2::{self, Event, RequestHead, Response};
 use crate::http::Method;

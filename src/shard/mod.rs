@@ -12,6 +12,7 @@ mod input;
 mod open;
 mod output;
 mod prepare;
+mod shared;
 mod slab;
 mod timers;
 mod wire;

@@ -17,7 +17,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::answer::WaitingRequest;
-use super::driver::{JOB, Shared};
+use super::shared::{JOB, Shared};
 use super::slab::Slab;
 use crate::files::{Found, Identity, OpenFile, SMALL_FILE_BYTES};
 use crate::h2::StreamId;
