@@ -325,7 +325,7 @@ impl Files {
             },
         };
         Response {
-            head: [file.head.get().unwrap().clone(), self.date.clone()],
+            head: [file.heads[1].get().unwrap().clone(), self.date.clone()],
             body,
         }
     }
@@ -360,6 +360,6 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         etag,
         content_type: "text/html; charset=utf-8",
         contents,
-        head: OnceCell::from(Bytes::from(head)),
+        heads: [OnceCell::new(), OnceCell::from(Bytes::from(head))],
     }
 }

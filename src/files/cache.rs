@@ -141,7 +141,6 @@ mod tests {
     use crate::files::Identity;
     use crate::http::EntityTag;
     use bytes::Bytes;
-    use std::cell::OnceCell;
 
     fn file(contents: usize) -> Found {
         let identity = Identity {
@@ -159,7 +158,7 @@ mod tests {
             etag: EntityTag::new(2, contents as u64, 3, 4),
             content_type: "text/plain",
             contents: Some(Bytes::from(vec![0; contents])),
-            head: OnceCell::new(),
+            heads: Default::default(),
         }))
     }
 

@@ -45,8 +45,8 @@ pub struct OpenFile {
     pub content_type: &'static str,
     /// The whole contents of a small file.
     pub contents: Option<Bytes>,
-    /// The encoded field block of the plain 200 answer: kept because it is asked for most.
-    pub head: OnceCell<Bytes>,
+    /// The encoded head of the plain 200 answer, once for each protocol: kept because it is asked for most.
+    pub heads: [OnceCell<Bytes>; 2],
 }
 
 impl OpenFile {
@@ -90,6 +90,6 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
         etag: EntityTag::new(0, len, 0, 0),
         content_type: "text/plain",
         contents: None,
-        head: OnceCell::new(),
+        heads: Default::default(),
     }))
 }

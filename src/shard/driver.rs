@@ -344,7 +344,7 @@ impl<'a> Shard<'a> {
                         shared.note(found);
                         answer::found(found, path, &request, &shared.clock)
                     }
-                    Err(status) => answer::error(*status, request.method, &shared.clock),
+                    Err(status) => answer::error(*status, &request, &shared.clock),
                 };
                 shared.counters.requests += 1;
                 connection.respond(waiter.stream, response, shared);

@@ -3,7 +3,7 @@
 //! A request whose file is known is answered from the call that parsed it; one whose file is not leaves a note with
 //! the job that opens it.
 
-use super::answer::{self, Request, WaitingRequest};
+use super::answer::{self, Request, Version, WaitingRequest};
 use super::connection::{Connection, Transport};
 use super::open::Waiter;
 use super::shared::Shared;
@@ -113,12 +113,32 @@ fn answer(
     head: &RequestHead<'_>,
     shared: &mut Shared,
 ) -> Option<Response<FileRef>> {
-    let request = Request::of(head);
+    let mut joined = std::mem::take(&mut shared.joined);
+    let (authority, target) = (head.authority(), head.path());
+    let request = Request::new(
+        Version::Http2,
+        head.method(),
+        authority,
+        target,
+        head.iter(),
+        &mut joined,
+    );
+    let response = answer_request(key, stream, &request, shared);
+    shared.joined = joined;
+    response
+}
+
+fn answer_request(
+    key: Owner,
+    stream: h2::StreamId,
+    request: &Request<'_>,
+    shared: &mut Shared,
+) -> Option<Response<FileRef>> {
     if !matches!(request.method, Method::Get | Method::Head) {
-        return Some(answer::method_not_allowed(request.method, &shared.clock));
+        return Some(answer::method_not_allowed(request, &shared.clock));
     }
     let mut buffer = std::mem::take(&mut shared.path);
-    let resolved = answer::resolve(head.path(), &mut buffer, request.method, &shared.clock);
+    let resolved = answer::resolve(&mut buffer, request, &shared.clock);
     let response = match resolved {
         Err(refused) => Some(refused),
         Ok(target) => {
@@ -133,13 +153,13 @@ fn answer(
             match shared.files.lookup(&buffer, shared.now_ns) {
                 Lookup::Hit(found) => {
                     shared.note(&found);
-                    Some(answer::found(&found, &buffer, &request, &shared.clock))
+                    Some(answer::found(&found, &buffer, request, &shared.clock))
                 }
                 Lookup::Open => {
                     let waiter = Waiter {
                         connection: key,
                         stream,
-                        request: WaitingRequest::new(&request),
+                        request: WaitingRequest::new(request),
                     };
                     shared.open(&buffer, waiter);
                     shared.begun_opening += 1;

@@ -5,7 +5,6 @@
 //! 3. A small file's contents are read through the ring; a large file is mapped for the kernel to gather from.
 //! 4. Everybody who waits is answered, and the cache remembers.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -221,7 +220,7 @@ fn open_file(
         ),
         content_type: content_type(path),
         contents,
-        head: OnceCell::new(),
+        heads: Default::default(),
     }))
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) scratch: h2::Scratch,
     /// The resolved path of the request at hand.
     pub(super) path: Vec<u8>,
+    /// The lines of its fields that came more than once.
+    pub(super) joined: Vec<u8>,
     /// An answer was given whose body cannot be gathered.
     pub(super) answered_unmapped: bool,
     /// Requests of the call at hand that have to wait for their file.
@@ -59,6 +61,7 @@ impl Shared {
             }),
             scratch: h2::Scratch::default(),
             path: Vec::new(),
+            joined: Vec::new(),
             answered_unmapped: false,
             begun_opening: 0,
             dirty: VecDeque::new(),
