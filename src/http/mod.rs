@@ -10,7 +10,8 @@
 //! 4. [`EntityTag`] and [`date`]: its validators (section 8.8).
 //! 5. [`Preconditions::evaluate`]: the conditional fields in the order of section 13.2.2, and
 //!    [`range`] (section 14) where they let it apply.
-//! 6. [`content_type`], [`ContentRange`]: the fields of the answer (sections 8.3 and 14.4).
+//! 6. [`content_type`], [`ContentRange`]: the fields of the answer (sections 8.3 and 14.4), and
+//!    [`MultipartByteRanges`], its content where several ranges were asked for (section 14.6).
 
 pub mod accept;
 pub mod accept_encoding;
@@ -20,6 +21,7 @@ pub mod etag;
 pub mod inline;
 pub mod media_type;
 pub mod method;
+pub mod multipart;
 pub mod preconditions;
 mod quality;
 pub mod range;
@@ -33,6 +35,7 @@ pub use etag::{Comparison, EntityTag};
 pub use inline::InlineBytes;
 pub use media_type::content_type;
 pub use method::Method;
+pub use multipart::MultipartByteRanges;
 pub use preconditions::{Decision, Preconditions, Representation};
 pub use range::{ByteRange, ContentRange, RangeOutcome, Ranges};
 pub use target::{Target, TargetError};
