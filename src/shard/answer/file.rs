@@ -6,8 +6,11 @@ use super::head::{Clock, Head};
 use super::refusal;
 use super::request::Request;
 use crate::files::{FileRef, OpenFile};
-use crate::http::{ContentRange, Decision, Method, Representation, format_http_date};
-use crate::response::{Body, Response};
+use crate::http::{
+    ByteRange, ContentRange, Decision, Method, MultipartByteRanges, Ranges, Representation,
+    format_http_date,
+};
+use crate::response::{Body, End, Response, Segment, Stream};
 
 pub(super) fn file(file: &Rc<OpenFile>, request: &Request<'_>, clock: &Clock) -> Response<FileRef> {
     let len = file.identity.len;
@@ -23,21 +26,11 @@ pub(super) fn file(file: &Rc<OpenFile>, request: &Request<'_>, clock: &Clock) ->
     match decision {
         Decision::Full => whole(file, request, clock),
         Decision::Partial(ranges) => match ranges.single() {
-            Some(range) => {
-                let content_range = ContentRange::Satisfied {
-                    range,
-                    complete_length: len,
-                };
-                let mut head = Head::new(request.version, 206);
-                representation_fields(&mut head, file, range.len(), clock);
-                head.field(b"content-range", content_range.encode().as_bytes());
-                Response {
-                    head: [head.into_bytes(), clock.date(request.version)],
-                    body: body(file, range.first, range.len(), request.method),
-                }
+            Some(range) => part(file, range, request, clock),
+            // A range that is not worth its own part is answered with the whole (RFC 9110, section 14.2).
+            None => {
+                parts(file, &ranges, request, clock).unwrap_or_else(|| whole(file, request, clock))
             }
-            // Several parts are not served: the whole representation is always a right answer (RFC 9110, 14.2).
-            None => whole(file, request, clock),
         },
         Decision::NotModified => {
             let mut head = Head::new(request.version, 304);
@@ -69,6 +62,76 @@ fn whole(file: &Rc<OpenFile>, request: &Request<'_>, clock: &Clock) -> Response<
     Response {
         head: [head.clone(), clock.date(request.version)],
         body: body(file, 0, file.identity.len, request.method),
+    }
+}
+
+/// One range: the content is its bytes (RFC 9110, section 15.3.7.1).
+fn part(
+    file: &Rc<OpenFile>,
+    range: ByteRange,
+    request: &Request<'_>,
+    clock: &Clock,
+) -> Response<FileRef> {
+    let content_range = ContentRange::Satisfied {
+        range,
+        complete_length: file.identity.len,
+    };
+    let mut head = Head::new(request.version, 206);
+    head.field(b"content-type", file.content_type.as_bytes());
+    head.number(b"content-length", range.len());
+    validators(&mut head, file, clock);
+    head.field(b"content-range", content_range.encode().as_bytes());
+    Response {
+        head: [head.into_bytes(), clock.date(request.version)],
+        body: body(file, range.first, range.len(), request.method),
+    }
+}
+
+/// Several ranges, each a part of its own (RFC 9110, section 15.3.7.2).
+fn parts(
+    file: &Rc<OpenFile>,
+    ranges: &Ranges,
+    request: &Request<'_>,
+    clock: &Clock,
+) -> Option<Response<FileRef>> {
+    let mut nonce = [0; 16];
+    // Without random numbers there is no boundary that a file could not hold.
+    aws_lc_rs::rand::fill(&mut nonce).ok()?;
+    let multipart = MultipartByteRanges::new(
+        ranges,
+        file.content_type.as_bytes(),
+        file.identity.len,
+        u128::from_le_bytes(nonce),
+    )?;
+    let mut segments = Vec::with_capacity(2 * multipart.parts().len() + 1);
+    for (index, range) in multipart.parts().iter().enumerate() {
+        let mut header = Vec::with_capacity(160);
+        multipart.put_part_header(index, &mut header);
+        segments.push(Segment::Bytes(header.into()));
+        segments.push(segment(file, range.first, range.len()));
+    }
+    let mut closing = Vec::with_capacity(40);
+    multipart.put_closing_delimiter(&mut closing);
+    segments.push(Segment::Bytes(closing.into()));
+
+    let mut head = Head::new(request.version, 206);
+    head.field(b"content-type", multipart.content_type().as_bytes());
+    head.number(b"content-length", multipart.content_length());
+    validators(&mut head, file, clock);
+    Some(Response {
+        head: [head.into_bytes(), clock.date(request.version)],
+        body: Body::Stream(Box::new(Stream::new(segments, End::Done))),
+    })
+}
+
+fn segment(file: &Rc<OpenFile>, offset: u64, len: u64) -> Segment<FileRef> {
+    match &file.contents {
+        Some(contents) => Segment::Bytes(contents.slice(offset as usize..(offset + len) as usize)),
+        None => Segment::File {
+            file: FileRef(Rc::clone(file)),
+            offset,
+            len,
+        },
     }
 }
 
