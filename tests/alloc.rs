@@ -20,9 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use client::{Agent, BATCH, Chunk, Core, Files, LARGE, SEALED, SMALL, SMALL_BYTES};
-use ringlane::files::REVALIDATE_NS;
+use ringlane::files::{FilesConfig, REVALIDATE_NS};
 use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, flags};
 use ringlane::shard::{self, Handle, Listener, Report};
+use ringlane::site::Sites;
 use ringlane::slot::Layout;
 use ringlane::transport::tls::server_config;
 use rustix::fs::{Mode, OFlags};
@@ -240,7 +241,9 @@ impl Server {
                 socket: listener.into(),
                 tls: tls.is_some(),
             }],
-            root: rustix::fs::open(root, flags, Mode::empty()).unwrap(),
+            roots: vec![rustix::fs::open(root, flags, Mode::empty()).unwrap()],
+            sites: Sites::single(root),
+            files: FilesConfig::default(),
             tls,
             timeouts: ringlane::h2::Timeouts::default(),
         };

@@ -12,8 +12,10 @@
 
 mod cache;
 mod open_file;
+mod settings;
 
 pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES, REVALIDATE_NS};
 #[cfg(test)]
 pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};
+pub use settings::{FilesConfig, PageCache};

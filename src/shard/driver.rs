@@ -66,6 +66,8 @@ pub(super) enum StartError {
     Ring(#[from] SetupError),
     #[error("the shard could not wait for its ring: {0}")]
     Wake(#[from] Errno),
+    #[error("the shard was given no folder to serve")]
+    NoRoot,
 }
 
 /// What all connections of a shard use, one at a time.
@@ -124,6 +126,7 @@ pub(super) async fn run(
 ) -> Result<(), StartError> {
     // The ring is made here, on the thread that will be its single issuer.
     let ring = Ring::new(&RING)?;
+    let root = options.roots.into_iter().next().ok_or(StartError::NoRoot)?;
     let mut shard = Shard {
         index: options.index,
         connections: Slab::default(),
@@ -140,7 +143,7 @@ pub(super) async fn run(
             ring,
             files: Cache::new(),
             jobs: Jobs::default(),
-            root: Rc::new(options.root),
+            root: Rc::new(root),
             h2_config: Rc::new(h2::Config {
                 timeouts: options.timeouts,
                 ..h2::Config::default()

@@ -30,7 +30,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 pub use counters::Snapshot;
 
+use crate::files::FilesConfig;
 use crate::h2;
+use crate::site::Sites;
 use crate::uring::{Ring, RingOptions, SetupError};
 
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
@@ -56,8 +58,12 @@ pub struct Options {
     pub core: usize,
     /// Its listeners.
     pub listeners: Vec<Listener>,
-    /// The served directory.
-    pub root: OwnedFd,
+    /// The served directories, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order.
+    pub roots: Vec<OwnedFd>,
+    /// Which of them a request is for, and how what lies there is treated; the shard's own copy.
+    pub sites: Sites,
+    /// Settings that hold for every file.
+    pub files: FilesConfig,
     /// The TLS configuration; needed when a listener speaks TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// When an idle or silent peer is given up.
