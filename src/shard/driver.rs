@@ -17,7 +17,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
-use super::answer;
 use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
 use super::open::Finished;
@@ -142,7 +141,7 @@ impl<'a> Shard<'a> {
             wake: Rc::new(wake),
             reports,
             command: Command::Serve,
-            shared: Shared::new(ring, options.root, options.timeouts, now_secs),
+            shared: Shared::new(ring, options.serving, options.timeouts, now_secs),
         }
     }
 
@@ -328,26 +327,12 @@ impl<'a> Shard<'a> {
         self.shared.ring.close(socket);
     }
 
-    /// Everybody who waited for a file is answered.
+    /// Everybody who waited for a file goes on.
     fn answer(&mut self, finished: Finished) {
-        let Finished {
-            path,
-            waiters,
-            outcome,
-        } = finished;
+        let Finished { waiters, outcome } = finished;
         for waiter in waiters {
-            let (path, outcome) = (&path, &outcome);
-            self.with(waiter.connection, |connection, shared| {
-                let request = waiter.request.request();
-                let response = match outcome {
-                    Ok(found) => {
-                        shared.note(found);
-                        answer::found(found, path, &request, &shared.clock)
-                    }
-                    Err(status) => answer::error(*status, &request, &shared.clock),
-                };
-                shared.counters.requests += 1;
-                connection.respond(waiter.stream, response, shared);
+            self.with(waiter.asker.connection, |connection, shared| {
+                connection.resume(&waiter, &outcome, shared);
             });
         }
     }

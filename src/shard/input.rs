@@ -3,13 +3,13 @@
 //! A request whose file is known is answered from the call that parsed it; one whose file is not leaves a note with
 //! the job that opens it.
 
-use super::answer::{self, Request, Version, WaitingRequest};
+use super::answer::{Request, Version};
 use super::connection::{Connection, Transport};
 use super::open::Waiter;
+use super::seek::{self, Asker, Outcome};
 use super::shared::Shared;
-use crate::files::{FileRef, Found, Lookup};
+use crate::files::FileRef;
 use crate::h2::{self, Event, RequestHead, Response};
-use crate::http::Method;
 use crate::transport::tls::Progress;
 use crate::uring::Owner;
 
@@ -73,17 +73,15 @@ impl Connection {
         self.note_answers(shared);
     }
 
-    /// A response whose file had to be opened first.
-    pub(super) fn respond(
-        &mut self,
-        stream: h2::StreamId,
-        response: Response<FileRef>,
-        shared: &mut Shared,
-    ) {
+    /// A request whose job is done is answered, or waits for the next.
+    pub(super) fn resume(&mut self, waiter: &Waiter, outcome: &Outcome, shared: &mut Shared) {
         self.opening -= 1;
-        self.h2.respond(stream, response);
+        if let Some(response) = seek::resume(waiter, outcome, shared) {
+            shared.counters.requests += 1;
+            self.h2.respond(waiter.asker.stream, response);
+            self.mark(shared);
+        }
         self.note_answers(shared);
-        self.mark(shared);
     }
 
     fn note_answers(&mut self, shared: &mut Shared) {
@@ -123,60 +121,11 @@ fn answer(
         head.iter(),
         &mut joined,
     );
-    let response = answer_request(key, stream, &request, shared);
+    let asker = Asker {
+        connection: key,
+        stream,
+    };
+    let response = seek::begin(asker, &request, shared);
     shared.joined = joined;
     response
-}
-
-fn answer_request(
-    key: Owner,
-    stream: h2::StreamId,
-    request: &Request<'_>,
-    shared: &mut Shared,
-) -> Option<Response<FileRef>> {
-    if !matches!(request.method, Method::Get | Method::Head) {
-        return Some(answer::method_not_allowed(request, &shared.clock));
-    }
-    let mut buffer = std::mem::take(&mut shared.path);
-    let resolved = answer::resolve(&mut buffer, request, &shared.clock);
-    let response = match resolved {
-        Err(refused) => Some(refused),
-        Ok(target) => {
-            let directory = target.directory;
-            if directory {
-                let slash = !buffer.is_empty() && buffer.last() != Some(&b'/');
-                if slash {
-                    buffer.push(b'/');
-                }
-                buffer.extend_from_slice(b"index.html");
-            }
-            match shared.files.lookup(&buffer, shared.now_ns) {
-                Lookup::Hit(found) => {
-                    shared.note(&found);
-                    Some(answer::found(&found, &buffer, request, &shared.clock))
-                }
-                Lookup::Open => {
-                    let waiter = Waiter {
-                        connection: key,
-                        stream,
-                        request: WaitingRequest::new(request),
-                    };
-                    shared.open(&buffer, waiter);
-                    shared.begun_opening += 1;
-                    None
-                }
-            }
-        }
-    };
-    shared.path = buffer;
-    response
-}
-
-impl Shared {
-    /// Remembers that an answer needs its body placed.
-    pub(super) fn note(&mut self, found: &Found) {
-        if let Found::File(file) = found {
-            self.answered_unmapped |= file.mapping.is_none() && file.contents.is_none();
-        }
-    }
 }

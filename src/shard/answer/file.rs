@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::head::{Clock, Head};
+use super::context::Context;
+use super::head::Head;
 use super::refusal;
-use super::request::Request;
 use crate::files::{FileRef, OpenFile};
 use crate::http::{
     ByteRange, ContentRange, Decision, Method, MultipartByteRanges, Ranges, Representation,
@@ -12,88 +12,96 @@ use crate::http::{
 };
 use crate::response::{Body, End, Response, Segment, Stream};
 
-pub(super) fn file(file: &Rc<OpenFile>, request: &Request<'_>, clock: &Clock) -> Response<FileRef> {
+/// Answers with a file, whole, in part, or not at all.
+pub(in crate::shard) fn file(file: &Rc<OpenFile>, context: &Context<'_>) -> Response<FileRef> {
     let len = file.identity.len;
     let representation = Representation {
         etag: &file.etag,
         last_modified: file.last_modified(),
         len,
     };
+    let request = context.request;
     let decision =
         request
             .preconditions()
-            .evaluate(request.method, &representation, clock.now_secs);
+            .evaluate(request.method, &representation, context.clock.now_secs);
     match decision {
-        Decision::Full => whole(file, request, clock),
+        Decision::Full => whole(file, context),
         Decision::Partial(ranges) => match ranges.single() {
-            Some(range) => part(file, range, request, clock),
+            Some(range) => part(file, range, context),
             // A range that is not worth its own part is answered with the whole (RFC 9110, section 14.2).
-            None => {
-                parts(file, &ranges, request, clock).unwrap_or_else(|| whole(file, request, clock))
-            }
+            None => parts(file, &ranges, context).unwrap_or_else(|| whole(file, context)),
         },
         Decision::NotModified => {
-            let mut head = Head::new(request.version, 304);
-            validators(&mut head, file, clock);
-            Response {
-                head: [head.into_bytes(), clock.date(request.version)],
-                body: Body::Empty,
-            }
+            let mut head = context.head(304);
+            validators(&mut head, file, context);
+            context.respond(head.into_bytes(), Body::Empty)
         }
-        Decision::PreconditionFailed => refusal::error(412, request, clock),
+        Decision::PreconditionFailed => refusal::error(412, context),
         Decision::RangeNotSatisfiable => {
             let content_range = ContentRange::Unsatisfied {
                 complete_length: len,
             };
-            let mut head = Head::new(request.version, 416);
-            head.field(b"content-range", content_range.encode().as_bytes());
-            refusal::with_reason(head, 416, request, clock)
+            let mut head = context.head(416);
+            head.field("content-range", content_range.encode().as_bytes());
+            refusal::log(416, context, &"the range lies outside of the file");
+            context.say(head, 416, "the file has no such bytes")
         }
     }
 }
 
-fn whole(file: &Rc<OpenFile>, request: &Request<'_>, clock: &Clock) -> Response<FileRef> {
-    let head = file.heads[request.version as usize].get_or_init(|| {
-        let mut head = Head::new(request.version, 200);
-        representation_fields(&mut head, file, file.identity.len, clock);
-        head.field(b"accept-ranges", b"bytes");
+/// Answers with a file that stands for an error: whole and under that status, whatever the conditions of the request.
+pub(in crate::shard) fn page(
+    status: u16,
+    file: &Rc<OpenFile>,
+    context: &Context<'_>,
+) -> Response<FileRef> {
+    let len = file.identity.len;
+    let mut head = context.head(status);
+    head.field("content-type", file.content_type.as_bytes());
+    head.number("content-length", len);
+    if status == 405 {
+        head.field("allow", Method::ALLOW.as_bytes());
+    }
+    refusal::log(status, context, &"answered with a page");
+    context.respond(
+        head.into_bytes(),
+        body(file, 0, len, context.request.method),
+    )
+}
+
+fn whole(file: &Rc<OpenFile>, context: &Context<'_>) -> Response<FileRef> {
+    let len = file.identity.len;
+    let head = file.heads[context.request.version as usize].get_or_init(|| {
+        let mut head = context.head(200);
+        head.field("content-type", file.content_type.as_bytes());
+        head.number("content-length", len);
+        validators(&mut head, file, context);
+        head.field("accept-ranges", b"bytes");
         head.into_bytes()
     });
-    Response {
-        head: [head.clone(), clock.date(request.version)],
-        body: body(file, 0, file.identity.len, request.method),
-    }
+    context.respond(head.clone(), body(file, 0, len, context.request.method))
 }
 
 /// One range: the content is its bytes (RFC 9110, section 15.3.7.1).
-fn part(
-    file: &Rc<OpenFile>,
-    range: ByteRange,
-    request: &Request<'_>,
-    clock: &Clock,
-) -> Response<FileRef> {
+fn part(file: &Rc<OpenFile>, range: ByteRange, context: &Context<'_>) -> Response<FileRef> {
     let content_range = ContentRange::Satisfied {
         range,
         complete_length: file.identity.len,
     };
-    let mut head = Head::new(request.version, 206);
-    head.field(b"content-type", file.content_type.as_bytes());
-    head.number(b"content-length", range.len());
-    validators(&mut head, file, clock);
-    head.field(b"content-range", content_range.encode().as_bytes());
-    Response {
-        head: [head.into_bytes(), clock.date(request.version)],
-        body: body(file, range.first, range.len(), request.method),
-    }
+    let mut head = context.head(206);
+    head.field("content-type", file.content_type.as_bytes());
+    head.number("content-length", range.len());
+    validators(&mut head, file, context);
+    head.field("content-range", content_range.encode().as_bytes());
+    context.respond(
+        head.into_bytes(),
+        body(file, range.first, range.len(), context.request.method),
+    )
 }
 
 /// Several ranges, each a part of its own (RFC 9110, section 15.3.7.2).
-fn parts(
-    file: &Rc<OpenFile>,
-    ranges: &Ranges,
-    request: &Request<'_>,
-    clock: &Clock,
-) -> Option<Response<FileRef>> {
+fn parts(file: &Rc<OpenFile>, ranges: &Ranges, context: &Context<'_>) -> Option<Response<FileRef>> {
     let mut nonce = [0; 16];
     // Without random numbers there is no boundary that a file could not hold.
     aws_lc_rs::rand::fill(&mut nonce).ok()?;
@@ -114,14 +122,12 @@ fn parts(
     multipart.put_closing_delimiter(&mut closing);
     segments.push(Segment::Bytes(closing.into()));
 
-    let mut head = Head::new(request.version, 206);
-    head.field(b"content-type", multipart.content_type().as_bytes());
-    head.number(b"content-length", multipart.content_length());
-    validators(&mut head, file, clock);
-    Some(Response {
-        head: [head.into_bytes(), clock.date(request.version)],
-        body: Body::Stream(Box::new(Stream::new(segments, End::Done))),
-    })
+    let mut head = context.head(206);
+    head.field("content-type", multipart.content_type().as_bytes());
+    head.number("content-length", multipart.content_length());
+    validators(&mut head, file, context);
+    let body = Body::Stream(Box::new(Stream::new(segments, End::Done)));
+    Some(context.respond(head.into_bytes(), body))
 }
 
 fn segment(file: &Rc<OpenFile>, offset: u64, len: u64) -> Segment<FileRef> {
@@ -152,15 +158,9 @@ fn body(file: &Rc<OpenFile>, offset: u64, len: u64, method: Method) -> Body<File
     }
 }
 
-fn representation_fields(head: &mut Head, file: &OpenFile, len: u64, clock: &Clock) {
-    head.field(b"content-type", file.content_type.as_bytes());
-    head.number(b"content-length", len);
-    validators(head, file, clock);
-}
-
-fn validators(head: &mut Head, file: &OpenFile, clock: &Clock) {
-    head.field(b"etag", file.etag.as_bytes());
+fn validators(head: &mut Head<'_>, file: &OpenFile, context: &Context<'_>) {
+    head.field("etag", file.etag.as_bytes());
     // Never later than the answer itself (RFC 9110, section 8.8.2.1).
-    let last_modified = file.last_modified().min(clock.now_secs);
-    head.field(b"last-modified", &format_http_date(last_modified));
+    let last_modified = file.last_modified().min(context.clock.now_secs);
+    head.field("last-modified", &format_http_date(last_modified));
 }
