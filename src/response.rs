@@ -172,6 +172,12 @@ impl<F> Body<F> {
         }
     }
 
+    /// Whether more may be appended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Stream(stream) if matches!(stream.end, End::Open))
+    }
+
     /// What comes next, if something is known.
     #[must_use]
     pub fn front(&self) -> Option<Piece<'_, F>> {
