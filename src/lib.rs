@@ -10,6 +10,7 @@
 //!  │
 //! shard                               one pinned core: the loop, the connections, the counters
 //!  ├── transport                      TLS: handshake by rustls, records sealed in the slot
+//!  ├── h1                             sans-IO HTTP/1.1: the same
 //!  ├── h2                             sans-IO HTTP/2: bytes in, events out, slots filled
 //!  ├── files                          root, open-file cache: says what to do
 //!  ├── site                           pure: hosts, mounts and rules, to what a path gets
@@ -22,6 +23,7 @@
 pub mod cli;
 pub mod config;
 pub mod files;
+pub mod h1;
 pub mod h2;
 pub mod http;
 pub mod response;
