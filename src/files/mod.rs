@@ -11,9 +11,11 @@
 //!    flight goes on with the file that it opened.
 
 mod cache;
+mod digest;
 mod open_file;
 
 pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES, REVALIDATE_NS};
+pub use digest::{DIGEST_AT_ONCE_BYTES, DigestCache, Hasher, MAX_DIGESTS};
 #[cfg(test)]
 pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};
