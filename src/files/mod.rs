@@ -11,6 +11,7 @@
 //!    flight goes on with the file that it opened.
 
 mod cache;
+pub mod coding;
 mod digest;
 mod open_file;
 
