@@ -107,7 +107,7 @@ fn the_cores_do_no_io_and_read_no_clock() {
         named("http", &["crate::h2", "crate::site", "crate::slot"]),
         [] as [&str; 0]
     );
-    assert_eq!(named("site", &["crate::h2", "serde"]), [] as [&str; 0]);
+    assert_eq!(named("site", &["crate::h2"]), [] as [&str; 0]);
 }
 
 #[test]
