@@ -12,6 +12,7 @@
 //!  ├── transport                      TLS: handshake by rustls, records sealed in the slot
 //!  ├── h2                             sans-IO HTTP/2: bytes in, events out, slots filled
 //!  ├── files                          root, open-file cache: says what to do
+//!  ├── listing                        directories read and written as pages, off the loop
 //!  ├── http                           pure RFC 9110: targets, preconditions, ranges, types
 //!  ├── response                       what a core is given to send
 //!  ├── slot                           an append-only piece of wire with holes for bodies
@@ -23,6 +24,7 @@ pub mod config;
 pub mod files;
 pub mod h2;
 pub mod http;
+pub mod listing;
 pub mod response;
 pub mod server;
 pub mod shard;
