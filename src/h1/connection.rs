@@ -133,6 +133,14 @@ impl<F: Clone> Connection<F> {
         }
     }
 
+    /// Bytes of the content of an answer that are known and not framed yet, while its end is open. `None` when its end is
+    /// known, or it is gone.
+    #[must_use]
+    pub fn buffered(&self, stream: u32) -> Option<u64> {
+        let body = &self.queue.get(stream)?.body;
+        body.is_open().then(|| body.known_len())
+    }
+
     fn open_body(&mut self, stream: u32) -> Option<&mut Stream<F>> {
         match &mut self.queue.get_mut(stream)?.body {
             Body::Stream(stream) => Some(stream),

@@ -198,6 +198,10 @@ impl<F> Queue<F> {
             .get_mut(number.wrapping_sub(self.first) as usize)
     }
 
+    pub(super) fn get(&self, number: u32) -> Option<&Exchange<F>> {
+        self.exchanges.get(number.wrapping_sub(self.first) as usize)
+    }
+
     /// The first one and its number.
     pub(super) fn front_mut(&mut self) -> Option<(u32, &mut Exchange<F>)> {
         Some((self.first, self.exchanges.front_mut()?))

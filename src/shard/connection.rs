@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
+use super::listings::Sending;
 use super::output::{MIN_BURST, Outgoing};
 use super::prepare;
 use super::protocol::Protocol;
@@ -53,6 +54,8 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
+    /// Listings of which a part is to be appended to their answers yet.
+    pub(super) listings: Vec<Sending>,
     /// Requests that wait for their file to be opened.
     pub(super) opening: u32,
     /// The core or the transport has failed: the time for its last words runs.
@@ -96,6 +99,7 @@ impl Connection {
             operations: 0,
             dirty: false,
             unmapped: false,
+            listings: Vec::new(),
             opening: 0,
             ending: false,
             stuck_watched: false,
@@ -248,9 +252,8 @@ impl Connection {
             _ => false,
         };
         let open = !matches!(self.transport, Transport::Handshake(_));
-        control
-            || !self.raw.is_empty()
-            || (open && !self.abandoned && self.protocol.wants_transmit())
+        let more = self.protocol.wants_transmit() || !self.listings.is_empty();
+        control || !self.raw.is_empty() || (open && !self.abandoned && more)
     }
 
     /// Everything is sent: ends the connection if it has come to its end.

@@ -5,6 +5,7 @@
 
 use super::answer::Version;
 use super::connection::{Connection, Transport};
+use super::listings::{Listed, Sending};
 use super::open::Waiter;
 use super::protocol::{Protocol, told_by};
 use super::seek::{self, Outcome};
@@ -90,6 +91,24 @@ impl Connection {
             self.mark(shared);
         }
         self.note_answers(shared);
+    }
+
+    /// The directory that a request asked for was read, or could not be.
+    pub(super) fn list(&mut self, waiter: &Waiter, listed: Listed, shared: &mut Shared) {
+        let ready = match listed {
+            Ok(ready) => *ready,
+            Err(status) => return self.resume(waiter, &Err(status), shared),
+        };
+        self.opening -= 1;
+        shared.counters.requests += 1;
+        let stream = waiter.asker.stream;
+        let response = seek::list(waiter, &ready, shared);
+        self.protocol.respond(stream, response);
+        if self.protocol.buffered(stream).is_some() {
+            let listing = ready.listing;
+            self.listings.push(Sending { stream, listing });
+        }
+        self.mark(shared);
     }
 
     fn note_answers(&mut self, shared: &mut Shared) {

@@ -190,23 +190,27 @@ impl Shared {
 
     /// The status for a path that could not be opened.
     fn refused(&mut self, errno: Errno) -> u16 {
-        match errno {
-            // EXDEV: it leads out of the root. ELOOP: a magic link, or links without end.
-            Errno::NOENT
-            | Errno::NOTDIR
-            | Errno::LOOP
-            | Errno::XDEV
-            | Errno::NAMETOOLONG
-            | Errno::NXIO => 404,
-            Errno::ACCESS | Errno::PERM => 403,
-            Errno::MFILE | Errno::NFILE => {
-                // Open files that nobody is reading make room for the next attempt.
-                self.files.evict_one();
-                503
-            }
-            Errno::NOMEM | Errno::AGAIN => 503,
-            _ => 500,
+        if matches!(errno, Errno::MFILE | Errno::NFILE) {
+            // Open files that nobody is reading make room for the next attempt.
+            self.files.evict_one();
         }
+        status(errno)
+    }
+}
+
+/// The status for a path that could not be opened.
+pub(super) fn status(errno: Errno) -> u16 {
+    match errno {
+        // EXDEV: it leads out of the root. ELOOP: a magic link, or links without end.
+        Errno::NOENT
+        | Errno::NOTDIR
+        | Errno::LOOP
+        | Errno::XDEV
+        | Errno::NAMETOOLONG
+        | Errno::NXIO => 404,
+        Errno::ACCESS | Errno::PERM => 403,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => 503,
+        _ => 500,
     }
 }
 

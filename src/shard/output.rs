@@ -97,6 +97,8 @@ impl Connection {
         if self.phase != Phase::Open || self.outgoing.is_some() || self.starved {
             return;
         }
+        self.listings
+            .retain_mut(|listing| listing.supply(&mut self.protocol));
         if let Transport::Session(session) = &mut self.transport {
             session.take_control(&mut self.raw);
         }

@@ -9,7 +9,7 @@ use super::answer::{Request, Version, core_fields};
 use super::seek::{self, Asker};
 use super::shared::Shared;
 use crate::files::FileRef;
-use crate::response::Response;
+use crate::response::{End, Response, Segment};
 use crate::slot::Slot;
 use crate::uring::Owner;
 use crate::{h1, h2};
@@ -152,6 +152,29 @@ impl Protocol {
 
     pub(super) fn respond(&mut self, stream: StreamId, response: Response<FileRef>) {
         both!(self, core => core.respond(stream, response));
+    }
+
+    /// Bytes of an answer that are known and not framed yet, while its end is open; `None` when it is not, or is gone.
+    pub(super) fn buffered(&self, stream: StreamId) -> Option<u64> {
+        both!(self, core => core.buffered(stream))
+    }
+
+    pub(super) fn append(&mut self, stream: StreamId, segment: Segment<FileRef>) {
+        match self {
+            Self::Http1(core) => core.append(stream, segment),
+            Self::Http2(core) => {
+                core.append(stream, segment);
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self, stream: StreamId, end: End) {
+        match self {
+            Self::Http1(core) => core.finish(stream, end),
+            Self::Http2(core) => {
+                core.finish(stream, end);
+            }
+        }
     }
 
     pub(super) fn wants_transmit(&self) -> bool {

@@ -9,6 +9,7 @@
 use std::rc::Rc;
 
 use super::answer::{self, Context, Field, Request, WaitingRequest};
+use super::listings::Ready;
 use super::open::Waiter;
 use super::protocol::StreamId;
 use super::shared::Shared;
@@ -25,6 +26,8 @@ pub(super) enum Stage {
     Path,
     /// A directory's index file: that of its names with this index.
     Index(usize),
+    /// The listing of a directory.
+    Listing,
     /// The page of an application, in place of what is not there.
     Fallback,
     /// The page of an error.
@@ -63,6 +66,29 @@ pub(super) fn resume(
         Some((waiter.stage, outcome)),
         shared,
     )
+}
+
+/// Answers with the directory that was asked for.
+pub(super) fn list(waiter: &Waiter, ready: &Ready, shared: &mut Shared) -> Response<FileRef> {
+    let request = waiter.request.request();
+    let mut path = std::mem::take(&mut shared.path);
+    // It was resolved before.
+    let directory = target::resolve(request.target, &mut path).is_ok();
+    if directory && !path.is_empty() {
+        path.push(b'/');
+    }
+    let treatment = match shared.sites.route(request.authority, &path) {
+        Some(route) => shared.treatment(route.site, &path),
+        None => Rc::default(),
+    };
+    let context = Context {
+        request: &request,
+        treatment: &treatment,
+        clock: &shared.clock,
+    };
+    let response = answer::listing(ready.format, &ready.etag, &context);
+    shared.path = path;
+    response
 }
 
 fn seek(
@@ -113,6 +139,7 @@ struct Search<'a> {
 enum Step {
     Done(Response<FileRef>),
     Next(Stage),
+    List,
 }
 
 impl Search<'_> {
@@ -132,6 +159,7 @@ impl Search<'_> {
             let stage = match step {
                 Step::Done(response) => return Some(response),
                 Step::Next(stage) => stage,
+                Step::List => return self.list(),
             };
             step = match self.look(stage) {
                 Ok(found) => self.conclude(stage, &Ok(found)),
@@ -206,7 +234,7 @@ impl Search<'_> {
         }
         let treatment = self.treatment();
         match stage {
-            Stage::Path => {}
+            Stage::Path | Stage::Listing => {}
             Stage::Index(index) => {
                 key.extend_from_slice(self.path);
                 let name = treatment.index.get(index);
@@ -242,19 +270,33 @@ impl Search<'_> {
             (Stage::Index(index), Ok(Found::Directory) | Err(404)) => {
                 if index + 1 < self.treatment().index.len() {
                     Step::Next(Stage::Index(index + 1))
+                } else if self.treatment().listing {
+                    Step::List
                 } else {
                     self.missing()
                 }
             }
-            (Stage::Path, Err(404)) => self.missing(),
-            (Stage::Path | Stage::Index(_), Err(status)) => self.fail(*status),
+            (Stage::Path | Stage::Listing, Err(404)) => self.missing(),
+            (Stage::Path | Stage::Index(_) | Stage::Listing, Err(status)) => self.fail(*status),
             // The page that was to stand in for what is missing is missing itself.
-            (Stage::Fallback, _) => self.fail(404),
+            (Stage::Fallback | Stage::Listing, _) => self.fail(404),
             (Stage::Page(status), _) => {
                 let treatment = self.treatment();
                 Step::Done(answer::error(status, &self.context(&treatment)))
             }
         }
+    }
+
+    /// Has the directory read; its listing is the answer.
+    fn list(&mut self) -> Option<Response<FileRef>> {
+        let treatment = self.treatment();
+        let waiter = Waiter {
+            asker: self.asker,
+            stage: Stage::Listing,
+            request: WaitingRequest::new(self.request),
+        };
+        let begun = self.shared.list(self.site, self.path, &treatment, waiter);
+        (!begun).then(|| answer::error(503, &self.context(&treatment)))
     }
 
     fn missing(&mut self) -> Step {

@@ -10,7 +10,9 @@ use lru::LruCache;
 use super::Serving;
 use super::answer::{Clock, Context, Request, Version};
 use super::counters::Counters;
-use super::open::Jobs;
+use super::listings::Listed;
+use super::offload::Offload;
+use super::open::{Jobs, Waiter};
 use super::output::Pool;
 use super::protocol::{Configs, Scratch};
 use super::seek::site_key;
@@ -29,11 +31,18 @@ pub(super) const KIND: u32 = 3 << 30;
 /// Paths of which it is remembered what the rules say.
 const MAX_TREATMENTS: usize = 1_024;
 
+/// What comes of work that is done off the loop.
+pub(super) enum Product {
+    /// A directory was read.
+    Listed(Listed),
+}
+
 /// See the module's documentation.
 pub(super) struct Shared {
     pub(super) ring: Ring,
     pub(super) files: Cache,
     pub(super) jobs: Jobs,
+    pub(super) offload: Offload<Waiter, Product>,
     /// Of the mounts, in their order.
     pub(super) roots: Vec<Rc<OwnedFd>>,
     pub(super) sites: Sites,
@@ -68,7 +77,13 @@ pub(super) struct Shared {
 
 impl Shared {
     /// For a shard that begins at `now_secs` seconds since the epoch.
-    pub(super) fn new(ring: Ring, serving: Serving, timeouts: h2::Timeouts, now_secs: u64) -> Self {
+    pub(super) fn new(
+        ring: Ring,
+        serving: Serving,
+        timeouts: h2::Timeouts,
+        offload: Offload<Waiter, Product>,
+        now_secs: u64,
+    ) -> Self {
         let treatments = NonZeroUsize::new(MAX_TREATMENTS).unwrap_or(NonZeroUsize::MIN);
         let configs = Configs::new(timeouts);
         let clock = Clock::new(now_secs);
@@ -77,6 +92,7 @@ impl Shared {
             ring,
             files: Cache::new(serving.files.revalidate),
             jobs: Jobs::default(),
+            offload,
             roots: serving.roots.into_iter().map(Rc::new).collect(),
             sites: serving.sites,
             treatments: LruCache::new(treatments),

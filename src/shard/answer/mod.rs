@@ -3,11 +3,13 @@
 mod context;
 mod file;
 mod head;
+mod listing;
 mod refusal;
 mod request;
 
 pub(super) use context::Context;
 pub(super) use file::{file, page};
 pub(super) use head::{Clock, core_fields};
+pub(super) use listing::listing;
 pub(super) use refusal::{bad_target, error, options, redirect, redirect_to_directory};
 pub(super) use request::{Field, Request, Version, WaitingRequest};
