@@ -60,7 +60,7 @@ fn the_data_path_shares_nothing() {
         "src/transport/tls/handshake.rs: pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {",
         "src/transport/tls/config.rs: ) -> Result<Arc<ServerConfig>, rustls::Error> {",
     ];
-    for folder in ["shard", "transport", "h2", "files", "http", "uring"] {
+    for folder in ["shard", "transport", "h2", "files", "http", "site", "uring"] {
         for line in named(
             folder,
             &[
@@ -99,14 +99,15 @@ fn the_cores_do_no_io_and_read_no_clock() {
         "crate::server",
         "crate::transport",
     ];
-    for folder in ["h2", "http"] {
+    for folder in ["h2", "http", "site"] {
         assert_eq!(named(folder, &banned), [] as [&str; 0]);
     }
     assert_eq!(named("h2", &["crate::http"]), [] as [&str; 0]);
     assert_eq!(
-        named("http", &["crate::h2", "crate::slot"]),
+        named("http", &["crate::h2", "crate::site", "crate::slot"]),
         [] as [&str; 0]
     );
+    assert_eq!(named("site", &["crate::h2", "serde"]), [] as [&str; 0]);
 }
 
 #[test]

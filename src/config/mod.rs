@@ -11,7 +11,7 @@ mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,9 @@ use std::time::Duration;
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustls::sign::CertifiedKey;
 
+use crate::files::FilesConfig;
 use crate::h2::{Keepalive, Timeouts};
+use crate::site::Sites;
 
 pub use cores::available as available_cores;
 pub use error::ConfigError;
@@ -59,7 +61,9 @@ pub enum CertificateSource {
 /// Everything that the server needs to know. A value of this type has been checked.
 #[derive(Debug)]
 pub struct Config {
-    root: OwnedFd,
+    roots: Vec<OwnedFd>,
+    sites: Sites,
+    files: FilesConfig,
     root_path: PathBuf,
     http: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
@@ -107,7 +111,9 @@ impl Config {
             .drain_timeout
             .unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS);
         Ok(Self {
-            root,
+            roots: vec![root],
+            sites: Sites::single(&root_path),
+            files: FilesConfig::default(),
             root_path,
             http,
             https,
@@ -126,9 +132,19 @@ impl Config {
         })
     }
 
-    /// The folder served, opened with `O_PATH | O_DIRECTORY`.
-    pub fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
+    /// The folders served, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order.
+    pub fn roots(&self) -> &[OwnedFd] {
+        &self.roots
+    }
+
+    /// Which of them a request is for, and how what lies there is treated.
+    pub fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    /// Settings that hold for every file.
+    pub fn files(&self) -> FilesConfig {
+        self.files
     }
 
     /// The folder's canonical path, for people to read.

@@ -13,6 +13,7 @@ mod meter;
 mod signals;
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -73,15 +74,21 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .enumerate()
     {
         let started = config
-            .root()
-            .try_clone_to_owned()
+            .roots()
+            .iter()
+            .map(OwnedFd::try_clone)
+            .collect::<Result<_, _>>()
             .map_err(ServerError::Root)
-            .and_then(|root| {
+            .and_then(|roots| {
                 let options = shard::Options {
                     index,
                     core,
                     listeners,
-                    root,
+                    serving: shard::Serving {
+                        roots,
+                        sites: config.sites().clone(),
+                        files: config.files(),
+                    },
                     tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
                     timeouts: config.timeouts(),
                 };

@@ -9,9 +9,9 @@ use std::rc::Rc;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
-use super::driver::Shared;
 use super::output::{MIN_BURST, Outgoing};
 use super::prepare;
+use super::shared::Shared;
 use super::timers::{Timer, Watch};
 use crate::files::FileRef;
 use crate::h2;

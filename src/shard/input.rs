@@ -3,13 +3,13 @@
 //! A request whose file is known is answered from the call that parsed it; one whose file is not leaves a note with
 //! the job that opens it.
 
-use super::answer::{self, Request, WaitingRequest};
+use super::answer::{Request, Version};
 use super::connection::{Connection, Transport};
-use super::driver::Shared;
 use super::open::Waiter;
-use crate::files::{FileRef, Found, Lookup};
+use super::seek::{self, Asker, Outcome};
+use super::shared::Shared;
+use crate::files::FileRef;
 use crate::h2::{self, Event, RequestHead, Response};
-use crate::http::Method;
 use crate::transport::tls::Progress;
 use crate::uring::Owner;
 
@@ -73,17 +73,15 @@ impl Connection {
         self.note_answers(shared);
     }
 
-    /// A response whose file had to be opened first.
-    pub(super) fn respond(
-        &mut self,
-        stream: h2::StreamId,
-        response: Response<FileRef>,
-        shared: &mut Shared,
-    ) {
+    /// A request whose job is done is answered, or waits for the next.
+    pub(super) fn resume(&mut self, waiter: &Waiter, outcome: &Outcome, shared: &mut Shared) {
         self.opening -= 1;
-        self.h2.respond(stream, response);
+        if let Some(response) = seek::resume(waiter, outcome, shared) {
+            shared.counters.requests += 1;
+            self.h2.respond(waiter.asker.stream, response);
+            self.mark(shared);
+        }
         self.note_answers(shared);
-        self.mark(shared);
     }
 
     fn note_answers(&mut self, shared: &mut Shared) {
@@ -113,50 +111,21 @@ fn answer(
     head: &RequestHead<'_>,
     shared: &mut Shared,
 ) -> Option<Response<FileRef>> {
-    let request = Request::of(head);
-    if !matches!(request.method, Method::Get | Method::Head) {
-        return Some(answer::method_not_allowed(request.method, &shared.clock));
-    }
-    let mut buffer = std::mem::take(&mut shared.path);
-    let resolved = answer::resolve(head.path(), &mut buffer, request.method, &shared.clock);
-    let response = match resolved {
-        Err(refused) => Some(refused),
-        Ok(target) => {
-            let directory = target.directory;
-            if directory {
-                let slash = !buffer.is_empty() && buffer.last() != Some(&b'/');
-                if slash {
-                    buffer.push(b'/');
-                }
-                buffer.extend_from_slice(b"index.html");
-            }
-            match shared.files.lookup(&buffer, shared.now_ns) {
-                Lookup::Hit(found) => {
-                    shared.note(&found);
-                    Some(answer::found(&found, &buffer, &request, &shared.clock))
-                }
-                Lookup::Open => {
-                    let waiter = Waiter {
-                        connection: key,
-                        stream,
-                        request: WaitingRequest::new(&request),
-                    };
-                    shared.open(&buffer, waiter);
-                    shared.begun_opening += 1;
-                    None
-                }
-            }
-        }
+    let mut joined = std::mem::take(&mut shared.joined);
+    let (authority, target) = (head.authority(), head.path());
+    let request = Request::new(
+        Version::Http2,
+        head.method(),
+        authority,
+        target,
+        head.iter(),
+        &mut joined,
+    );
+    let asker = Asker {
+        connection: key,
+        stream,
     };
-    shared.path = buffer;
+    let response = seek::begin(asker, &request, shared);
+    shared.joined = joined;
     response
-}
-
-impl Shared {
-    /// Remembers that an answer needs its body placed.
-    pub(super) fn note(&mut self, found: &Found) {
-        if let Found::File(file) = found {
-            self.answered_unmapped |= file.mapping.is_none() && file.contents.is_none();
-        }
-    }
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::connection::{Connection, Phase, Transport};
-use super::driver::Shared;
 use super::prepare;
+use super::shared::Shared;
 use super::timers::Timer;
 use super::wire::Cursor;
 use crate::files::FileRef;
