@@ -6,7 +6,8 @@ use std::time::Duration;
 const DEFAULT_REVALIDATE: Duration = Duration::from_secs(1);
 
 /// Whether the kernel keeps what was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PageCache {
     /// As for any other reader.
     #[default]

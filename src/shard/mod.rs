@@ -12,6 +12,7 @@ mod input;
 mod open;
 mod output;
 mod prepare;
+mod protocol;
 mod seek;
 mod shared;
 mod slab;

@@ -10,9 +10,9 @@ use std::rc::Rc;
 
 use super::answer::{self, Context, Field, Request, WaitingRequest};
 use super::open::Waiter;
+use super::protocol::StreamId;
 use super::shared::Shared;
 use crate::files::{FileRef, Found, Lookup};
-use crate::h2::StreamId;
 use crate::http::{Method, target};
 use crate::response::Response;
 use crate::site::{SiteId, Treatment, accepts_html};

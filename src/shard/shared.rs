@@ -8,10 +8,11 @@ use std::rc::Rc;
 use lru::LruCache;
 
 use super::Serving;
-use super::answer::{Clock, Context, Request};
+use super::answer::{Clock, Context, Request, Version};
 use super::counters::Counters;
 use super::open::Jobs;
 use super::output::Pool;
+use super::protocol::{Configs, Scratch};
 use super::seek::site_key;
 use super::timers::Timers;
 use crate::files::{Cache, OpenFile};
@@ -41,8 +42,8 @@ pub(super) struct Shared {
     treatment_key: Vec<u8>,
     /// For what no rule can be about.
     no_rules: Rc<Treatment>,
-    pub(super) h2_config: Rc<h2::Config>,
-    pub(super) scratch: h2::Scratch,
+    pub(super) configs: Configs,
+    pub(super) scratch: Scratch,
     /// The resolved path of the request at hand.
     pub(super) path: Vec<u8>,
     /// The cache's key of what is looked for.
@@ -69,6 +70,9 @@ impl Shared {
     /// For a shard that begins at `now_secs` seconds since the epoch.
     pub(super) fn new(ring: Ring, serving: Serving, timeouts: h2::Timeouts, now_secs: u64) -> Self {
         let treatments = NonZeroUsize::new(MAX_TREATMENTS).unwrap_or(NonZeroUsize::MIN);
+        let configs = Configs::new(timeouts);
+        let clock = Clock::new(now_secs);
+        configs.set_date(clock.date(Version::Http1));
         Self {
             ring,
             files: Cache::new(serving.files.revalidate),
@@ -78,11 +82,8 @@ impl Shared {
             treatments: LruCache::new(treatments),
             treatment_key: Vec::new(),
             no_rules: Rc::default(),
-            h2_config: Rc::new(h2::Config {
-                timeouts,
-                ..h2::Config::default()
-            }),
-            scratch: h2::Scratch::default(),
+            configs,
+            scratch: Scratch::default(),
             path: Vec::new(),
             key: Vec::new(),
             joined: Vec::new(),
@@ -93,7 +94,7 @@ impl Shared {
             pool: Pool::default(),
             timers: Timers::default(),
             counters: Counters::new(),
-            clock: Clock::new(now_secs),
+            clock,
             now_ns: 0,
         }
     }
@@ -150,6 +151,7 @@ impl Shared {
             let now_secs = now_secs();
             if now_secs != self.clock.now_secs {
                 self.clock = Clock::new(now_secs);
+                self.configs.set_date(self.clock.date(Version::Http1));
             }
         }
     }

@@ -38,22 +38,20 @@ const OF_CONNECTION: [&str; 7] = [
 ];
 
 /// Why a field cannot be set.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FieldError {
     /// The name is no token (RFC 9110, section 5.1).
-    #[error(
-        "`{0}` is no field name: letters, digits and hyphens, without a colon (RFC 9110, section 5.1)"
-    )]
-    Name(String),
+    #[error("no field name: letters, digits and hyphens, without a colon (RFC 9110, section 5.1)")]
+    Name,
     /// A field of the connection.
-    #[error("`{0}` is about the connection and cannot be set (RFC 9110, section 7.6.1)")]
-    Connection(String),
+    #[error("a field about the connection, which cannot be set (RFC 9110, section 7.6.1)")]
+    Connection,
     /// A field that the server makes.
-    #[error("`{0}` is made by the server and cannot be set")]
-    MadeByServer(String),
+    #[error("a field that the server makes by itself, which cannot be set")]
+    MadeByServer,
     /// A CORS field.
-    #[error("`{0}` is made by `cors`: write for example cors = {{ origins = \"*\" }}")]
-    Cors(String),
+    #[error("a field that `cors` makes: write for example cors = {{ origins = \"*\" }}")]
+    Cors,
     /// A value with a control or a character beyond ASCII, or with white space at an end, or empty.
     #[error(
         "a field value must be visible ASCII with spaces between, and not empty (RFC 9110, section 5.5)"
@@ -113,16 +111,16 @@ impl FromStr for FieldName {
     fn from_str(text: &str) -> Result<Self, FieldError> {
         let name = text.to_ascii_lowercase();
         if !is_token(name.as_bytes()) {
-            return Err(FieldError::Name(text.to_owned()));
+            return Err(FieldError::Name);
         }
         if OF_CONNECTION.contains(&name.as_str()) {
-            return Err(FieldError::Connection(name));
+            return Err(FieldError::Connection);
         }
         if MADE_BY_SERVER.contains(&name.as_str()) {
-            return Err(FieldError::MadeByServer(name));
+            return Err(FieldError::MadeByServer);
         }
         if name.starts_with("access-control-") {
-            return Err(FieldError::Cors(name));
+            return Err(FieldError::Cors);
         }
         let scope = match name.as_str() {
             "cache-control" | "cdn-cache-control" | "expires" => Scope::Freshness,
@@ -255,21 +253,20 @@ mod tests {
     fn names_are_in_lower_case_and_some_are_refused() {
         let name: FieldName = "X-Frame-Options".parse().unwrap();
         assert_eq!(name.as_str(), "x-frame-options");
-        for (text, word) in [
-            ("", "no field name"),
-            (":status", "no field name"),
-            ("a b", "no field name"),
-            ("a:", "no field name"),
-            ("\u{e4}", "no field name"),
-            ("Connection", "about the connection"),
-            ("transfer-encoding", "about the connection"),
-            ("Content-Length", "made by the server"),
-            ("etag", "made by the server"),
-            ("vary", "made by the server"),
-            ("Access-Control-Allow-Origin", "cors = { origins"),
+        for (text, error) in [
+            ("", FieldError::Name),
+            (":status", FieldError::Name),
+            ("a b", FieldError::Name),
+            ("a:", FieldError::Name),
+            ("\u{e4}", FieldError::Name),
+            ("Connection", FieldError::Connection),
+            ("transfer-encoding", FieldError::Connection),
+            ("Content-Length", FieldError::MadeByServer),
+            ("etag", FieldError::MadeByServer),
+            ("vary", FieldError::MadeByServer),
+            ("Access-Control-Allow-Origin", FieldError::Cors),
         ] {
-            let error = text.parse::<FieldName>().unwrap_err().to_string();
-            assert!(error.contains(word), "{text}: {error}");
+            assert_eq!(text.parse::<FieldName>(), Err(error), "{text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Globs: which paths a rule is for.
 
+use core::fmt;
 use core::str::FromStr;
 
 use globset::{Candidate, GlobBuilder, GlobMatcher};
@@ -16,7 +17,7 @@ const SPECIAL: [char; 5] = ['*', '?', '[', '{', '\\'];
 ///
 /// Each is a matcher of its own rather than part of a `GlobSet`: the scratch memory of a set is shared by its copies,
 /// behind a lock, and every shard is to have its own.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PathGlob {
     matcher: GlobMatcher,
     whole_path: bool,
@@ -50,6 +51,13 @@ impl PathGlob {
     }
 }
 
+impl fmt::Debug for PathGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let anchor = if self.whole_path { "/" } else { "" };
+        write!(f, "{anchor}{}", self.matcher.glob())
+    }
+}
+
 impl FromStr for PathGlob {
     type Err = GlobError;
 
@@ -64,7 +72,7 @@ impl FromStr for PathGlob {
             .backslash_escape(true)
             .empty_alternates(true)
             .build()
-            .map_err(|error| GlobError::Syntax(error.to_string()))?;
+            .map_err(|error| GlobError::Syntax(error.kind().to_string()))?;
         let special = pattern.find(SPECIAL);
         let literal = match special {
             Some(_) if !whole_path => Some(0),

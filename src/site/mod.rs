@@ -22,7 +22,7 @@ mod redirect;
 mod rule;
 mod sites;
 
-pub use cors::{Cors, CorsAnswer, CorsRequest, Origin, OriginError, Origins};
+pub use cors::{Cors, CorsAnswer, CorsRequest, ExposedName, Origin, OriginError, Origins};
 pub use error_page::{ErrorPages, StatusError, StatusPattern};
 pub use fallback::accepts_html;
 pub use fields::{FieldError, FieldName, FieldValue, Fields};

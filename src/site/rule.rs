@@ -186,3 +186,164 @@ impl Treatment {
         treatment
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::site::Origins;
+
+    fn rule(globs: &[&str], settings: Settings) -> Rule {
+        Rule {
+            globs: globs.iter().map(|glob| glob.parse().unwrap()).collect(),
+            settings,
+        }
+    }
+
+    fn fields(pairs: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in pairs {
+            let (name, value) = (name.parse().unwrap(), value.parse().unwrap());
+            settings.fields.set(name, value);
+        }
+        settings
+    }
+
+    fn treatment(rules: &[Rule], path: &str) -> Treatment {
+        let defaults = Defaults::default();
+        Treatment::of(&defaults, rules.iter(), path.as_bytes(), false)
+    }
+
+    #[test]
+    fn without_rules_the_defaults_hold() {
+        let treatment = treatment(&[], "a/b.css");
+        assert_eq!(
+            treatment.fields.for_status(404).collect::<Vec<_>>(),
+            [("x-content-type-options", &b"nosniff"[..])]
+        );
+        assert_eq!(treatment.index.len(), 1);
+        assert_eq!(treatment.index[0].as_bytes(), b"index.html");
+        assert!(treatment.listing && treatment.compress && treatment.precompressed);
+        assert!(!treatment.hidden && !treatment.refused);
+        assert_eq!(treatment.redirect, None);
+        assert_eq!(treatment.cors, None);
+        assert_eq!(treatment.fallback, None);
+    }
+
+    #[test]
+    fn later_rules_override_setting_by_setting_and_fields_merge() {
+        let short = Settings {
+            listing: Some(false),
+            error_pages: {
+                let mut pages = ErrorPages::default();
+                pages.set("404".parse().unwrap(), "/a".parse().unwrap());
+                pages.set("5xx".parse().unwrap(), "/b".parse().unwrap());
+                pages
+            },
+            ..fields(&[("cache-control", "max-age=60"), ("x-a", "1")])
+        };
+        let long = Settings {
+            compress: Some(false),
+            error_pages: {
+                let mut pages = ErrorPages::default();
+                pages.set("404".parse().unwrap(), "/c".parse().unwrap());
+                pages
+            },
+            ..fields(&[("cache-control", "max-age=3600"), ("x-b", "2")])
+        };
+        let rules = [rule(&["**"], short), rule(&["*.css", "/img/**"], long)];
+        for path in ["a.css", "img/x"] {
+            let both = treatment(&rules, path);
+            assert_eq!(both.fields.get("cache-control"), Some(&b"max-age=3600"[..]));
+            assert_eq!(both.fields.get("x-a"), Some(&b"1"[..]));
+            assert_eq!(both.fields.get("x-b"), Some(&b"2"[..]));
+            assert_eq!(both.error_pages.get(404).unwrap().as_bytes(), b"c");
+            assert_eq!(both.error_pages.get(500).unwrap().as_bytes(), b"b");
+            assert!(!both.listing && !both.compress && both.precompressed);
+        }
+        let first = treatment(&rules, "a.js");
+        assert_eq!(first.fields.get("cache-control"), Some(&b"max-age=60"[..]));
+        assert_eq!(first.fields.get("x-b"), None);
+        assert!(first.compress);
+        // In the other order the wide rule wins.
+        let [wide, narrow] = rules;
+        let turned = treatment(&[narrow, wide], "a.css");
+        assert_eq!(turned.fields.get("cache-control"), Some(&b"max-age=60"[..]));
+    }
+
+    #[test]
+    fn what_a_rule_switched_on_a_later_one_takes_back() {
+        let redirect = Redirect {
+            to: "/new/{rest}".parse().unwrap(),
+            status: 301.try_into().unwrap(),
+        };
+        let on = Settings {
+            cors: Some(Switch::On(Cors::new(Origins::Any, &[], None))),
+            redirect: Some(Switch::On(redirect)),
+            fallback: Some(Switch::On("/index.html".parse().unwrap())),
+            index: Some(Box::new([])),
+            ..Settings::default()
+        };
+        let off = Settings {
+            cors: Some(Switch::Off),
+            redirect: Some(Switch::Off),
+            fallback: Some(Switch::Off),
+            ..Settings::default()
+        };
+        let rules = [rule(&["/old/**"], on), rule(&["/old/feed.xml"], off)];
+        let there = treatment(&rules, "old/a");
+        let redirection = there.redirect.unwrap();
+        let mut location = Vec::new();
+        redirection.location(None, &mut location);
+        assert_eq!((redirection.status(), &location[..]), (301, &b"/new/a"[..]));
+        assert!(there.cors.is_some() && there.fallback.is_some() && there.index.is_empty());
+        let back = treatment(&rules, "old/feed.xml");
+        assert_eq!(
+            (back.redirect, back.cors, back.fallback),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn the_glob_that_matches_first_decides_what_the_rest_is() {
+        let redirect = Redirect {
+            to: "/n/{rest}".parse().unwrap(),
+            status: 308.try_into().unwrap(),
+        };
+        let settings = Settings {
+            redirect: Some(Switch::On(redirect)),
+            ..Settings::default()
+        };
+        let rules = [rule(&["/a/**", "/b/c/**"], settings)];
+        for (path, location) in [("a/c/d", "/n/c/d"), ("b/c/d", "/n/d")] {
+            let mut led = Vec::new();
+            treatment(&rules, path)
+                .redirect
+                .unwrap()
+                .location(None, &mut led);
+            assert_eq!(led, location.as_bytes());
+        }
+    }
+
+    #[test]
+    fn hidden_files_are_served_where_a_rule_says_so() {
+        let show = Settings {
+            hidden: Some(true),
+            ..Settings::default()
+        };
+        let rules = [rule(&["/.config/**"], show)];
+        let refused = |path: &str| {
+            Treatment::of(&Defaults::default(), rules.iter(), path.as_bytes(), true).refused
+        };
+        assert!(!refused(".config/a"));
+        assert!(refused(".git/a"));
+    }
+
+    #[test]
+    fn a_coding_set_by_a_rule_is_the_only_one() {
+        let rules = [rule(&["*.svgz"], fields(&[("content-encoding", "gzip")]))];
+        let coded = treatment(&rules, "a.svgz");
+        assert!(!coded.compress && !coded.precompressed);
+        assert!(treatment(&rules, "a.svg").compress);
+    }
+}

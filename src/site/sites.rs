@@ -44,7 +44,8 @@ index!(CertificateId);
 ///
 /// It is a mount's and not a rule's: a rule knows the path by which a file was asked for, but a link under another path
 /// may lead to the same file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Symlinks {
     /// Those that stay beneath the mount's directory (`RESOLVE_BENEATH`).
     #[default]
@@ -296,5 +297,233 @@ impl Builder {
             self.0.mounts.push(directory);
         }
         Ok(id)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mount(path: &str) -> Mount {
+        Mount {
+            path: path.into(),
+            symlinks: Symlinks::default(),
+        }
+    }
+
+    /// `/default` for all other hosts, with `/d` at `/docs`; `/a` for a.org, with `/d` at `/docs`, `/v1` at `/docs/v1` and
+    /// `/x` at `/x y`, and a certificate; `/b` for all of b.org, with another.
+    fn sites() -> Sites {
+        let mut builder = Builder::new(Defaults::default());
+        let default = builder.site(mount("/default"), CertificateId(0)).unwrap();
+        builder.default_site(default);
+        let a = builder.site(mount("/a"), CertificateId(1)).unwrap();
+        builder.host(a, "a.org".parse().unwrap()).unwrap();
+        let b = builder.site(mount("/b"), CertificateId(2)).unwrap();
+        builder.host(b, "*.b.org".parse().unwrap()).unwrap();
+        builder.host(b, "b.org".parse().unwrap()).unwrap();
+        let plain = builder.site(mount("/plain"), CertificateId(0)).unwrap();
+        builder.host(plain, "plain.org".parse().unwrap()).unwrap();
+        for (site, prefix, path) in [
+            (default, "/docs", "/d"),
+            (a, "/docs", "/d"),
+            (a, "/docs/v1", "/v1"),
+            (a, "/x y", "/x"),
+        ] {
+            builder
+                .mount(site, prefix.parse().unwrap(), mount(path))
+                .unwrap();
+        }
+        builder.build()
+    }
+
+    /// The directory and the path beneath it.
+    fn lead<'s>(sites: &'s Sites, authority: &str, path: &'s str) -> (&'s str, &'s str) {
+        let route = sites.route(authority.as_bytes(), path.as_bytes()).unwrap();
+        let directory = &sites.mounts()[route.mount.index()].path;
+        let rest = str::from_utf8(route.rest).unwrap();
+        (directory.to_str().unwrap(), rest)
+    }
+
+    #[test]
+    fn the_host_chooses_the_site() {
+        let sites = sites();
+        for (authority, directory) in [
+            ("a.org", "/a"),
+            ("A.ORG:8443", "/a"),
+            ("b.org.", "/b"),
+            ("www.b.org", "/b"),
+            ("x.www.b.org", "/default"),
+            ("c.org", "/default"),
+            ("127.0.0.1:8080", "/default"),
+            ("[::1]:8080", "/default"),
+            ("", "/default"),
+        ] {
+            assert_eq!(
+                lead(&sites, authority, "f"),
+                (directory, "f"),
+                "{authority}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_of_whole_segments_chooses_the_mount() {
+        let sites = sites();
+        for (path, led) in [
+            ("docs", ("/d", "")),
+            ("docs/", ("/d", "")),
+            ("docs/f", ("/d", "f")),
+            ("docs/v1", ("/v1", "")),
+            ("docs/v1/f/", ("/v1", "f/")),
+            ("docs/v10/f", ("/d", "v10/f")),
+            ("docsx", ("/a", "docsx")),
+            ("docsx/f", ("/a", "docsx/f")),
+            ("x y/f", ("/x", "f")),
+            ("", ("/a", "")),
+        ] {
+            assert_eq!(lead(&sites, "a.org", path), led, "{path}");
+        }
+        // The mounts of one site are not another's.
+        assert_eq!(lead(&sites, "b.org", "docs/f"), ("/b", "docs/f"));
+        assert_eq!(lead(&sites, "other", "docs/v1/f"), ("/d", "v1/f"));
+    }
+
+    #[test]
+    fn a_directory_is_opened_once_for_each_policy() {
+        let sites = sites();
+        let paths: Vec<_> = sites.mounts().iter().map(|mount| &mount.path).collect();
+        let expected = ["/default", "/a", "/b", "/plain", "/d", "/v1", "/x"];
+        assert_eq!(
+            paths,
+            expected.map(PathBuf::from).iter().collect::<Vec<_>>()
+        );
+        let mut builder = Builder::new(Defaults::default());
+        builder.site(mount("/a"), CertificateId(0)).unwrap();
+        let all = Mount {
+            symlinks: Symlinks::All,
+            ..mount("/a")
+        };
+        builder.site(all, CertificateId(0)).unwrap();
+        assert_eq!(builder.build().mounts().len(), 2);
+    }
+
+    #[test]
+    fn a_host_of_no_site_is_nowhere_without_a_default() {
+        let mut builder = Builder::new(Defaults::default());
+        let site = builder.site(mount("/a"), CertificateId(1)).unwrap();
+        builder.host(site, "a.org".parse().unwrap()).unwrap();
+        let sites = builder.build();
+        assert!(sites.route(b"a.org", b"f").is_some());
+        assert_eq!(sites.route(b"b.org", b"f"), None);
+        assert_eq!(sites.route(b"", b"f"), None);
+    }
+
+    #[test]
+    fn hosts_and_prefixes_are_given_once() {
+        let mut builder = Builder::new(Defaults::default());
+        let site = builder.site(mount("/a"), CertificateId(0)).unwrap();
+        builder.host(site, "a.org".parse().unwrap()).unwrap();
+        let again = builder.host(site, "A.org".parse().unwrap());
+        assert_eq!(again, Err(SitesError::HostTaken));
+        let prefix = |text: &str| text.parse().unwrap();
+        builder.mount(site, prefix("/d"), mount("/b")).unwrap();
+        let again = builder.mount(site, prefix("/d/"), mount("/c"));
+        assert_eq!(again, Err(SitesError::PrefixTaken));
+    }
+
+    #[test]
+    fn a_request_over_another_hosts_certificate_is_misdirected() {
+        let sites = sites();
+        let shown = |name: &[u8]| sites.certificate(name);
+        for (server_name, authority, misdirected) in [
+            (&b"a.org"[..], &b"a.org"[..], false),
+            (b"a.org", b"A.org.:8443", false),
+            (b"www.b.org", b"b.org", false),
+            (b"www.b.org", b"x.b.org", false),
+            (b"a.org", b"b.org", true),
+            (b"a.org", b"c.org", true),
+            (b"a.org", b"plain.org", true),
+            // The default certificate is for every host that no site with one of its own has.
+            (b"c.org", b"d.org", false),
+            (b"", b"127.0.0.1:8443", false),
+            (b"", b"plain.org", false),
+            (b"plain.org", b"c.org", false),
+            (b"c.org", b"a.org", true),
+            (b"", b"a.org", true),
+        ] {
+            assert_eq!(
+                sites.is_misdirected(shown(server_name), authority),
+                misdirected,
+                "{} over {}",
+                authority.escape_ascii(),
+                server_name.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn rules_for_every_site_come_first() {
+        let rule = |glob: &str, listing| Rule {
+            globs: Box::new([glob.parse().unwrap()]),
+            settings: crate::site::Settings {
+                listing: Some(listing),
+                ..Default::default()
+            },
+        };
+        let mut builder = Builder::new(Defaults::default());
+        let a = builder.site(mount("/a"), CertificateId(0)).unwrap();
+        let b = builder.site(mount("/b"), CertificateId(0)).unwrap();
+        builder.site_rule(b, rule("/x/**", true));
+        builder.rule(rule("**", false));
+        let sites = builder.build();
+        let listing = |site, path| {
+            let route = sites.locate(site, path);
+            sites.treatment(&route, path).listing
+        };
+        assert!(!listing(a, b"x/"));
+        assert!(listing(b, b"x/"));
+        assert!(!listing(b, b"y/"));
+    }
+
+    #[test]
+    fn dot_files_are_refused_beneath_the_mount_alone() {
+        let mut builder = Builder::new(Defaults::default());
+        let site = builder.site(mount("/a"), CertificateId(0)).unwrap();
+        let prefix = "/.files".parse().unwrap();
+        builder.mount(site, prefix, mount("/b")).unwrap();
+        let sites = builder.build();
+        for (path, refused) in [
+            (&b".git/config"[..], true),
+            (b"a/.b", true),
+            (b".well-known/security.txt", false),
+            (b".files/a", false),
+            (b".files/.a", true),
+        ] {
+            let treatment = sites.treatment(&sites.locate(site, path), path);
+            assert_eq!(treatment.refused, refused, "{}", path.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_routed(
+            authority in proptest::collection::vec(any::<u8>(), 0..300),
+            path in proptest::collection::vec(any::<u8>(), 0..80),
+            host in proptest::sample::select(vec!["", "a.org", "b.org:1", "[::1]", "x.b.org."]),
+            prefix in proptest::sample::select(vec!["", "docs", "docs/", "docs/v1", "x y/", "/"]),
+        ) {
+            let sites = sites();
+            let path = [prefix.as_bytes(), &path].concat();
+            for authority in [&authority[..], host.as_bytes()] {
+                let route = sites.route(authority, &path).unwrap();
+                prop_assert!(sites.mounts().get(route.mount.index()).is_some());
+                prop_assert!(path.ends_with(route.rest));
+                prop_assert_eq!(route, sites.locate(route.site, &path));
+                let _ = sites.treatment(&route, &path);
+            }
+        }
     }
 }

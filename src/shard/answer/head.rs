@@ -79,6 +79,19 @@ pub(super) fn reason(status: u16) -> &'static str {
         .unwrap_or("Unknown")
 }
 
+/// Field lines of HTTP/1.1 for what its core says by itself.
+pub(in crate::shard) fn core_fields(date: Bytes) -> Bytes {
+    let mut block = Vec::from(date);
+    let nosniff = b"nosniff";
+    put_field(
+        &mut block,
+        Version::Http1,
+        b"x-content-type-options",
+        nosniff,
+    );
+    block.into()
+}
+
 /// The fields that change with the clock only, encoded once a second.
 pub(in crate::shard) struct Clock {
     /// Seconds since the epoch.

@@ -8,6 +8,6 @@ mod request;
 
 pub(super) use context::Context;
 pub(super) use file::{file, page};
-pub(super) use head::Clock;
+pub(super) use head::{Clock, core_fields};
 pub(super) use refusal::{bad_target, error, options, redirect, redirect_to_directory};
 pub(super) use request::{Field, Request, Version, WaitingRequest};
