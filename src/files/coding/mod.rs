@@ -86,14 +86,15 @@ mod tests {
 
     #[test]
     fn by_the_name_of_a_file() {
-        let coded = "a.html a.css a.js a.mjs a.json a.svg a.xml a.txt a.md a.wasm a.ttf a.eot a.webmanifest a.map a.rss \
-            a.atom a.xhtml a.csv a.ics a.ico a.bmp a.geojson a.rtf a.sh a.vtt a.srt a.mpd";
+        let coded = "a.html a.css a.js a.mjs a.json a.svg a.xml a.txt a.md a.wasm a.ttf a.otf a.eot a.webmanifest a.map \
+            a.rss a.atom a.xhtml a.csv a.ics a.ico a.bmp a.geojson a.rtf a.sh a.vtt a.srt a.mpd a.m3u8 \
+            a.yaml a.diff a.vcf";
         for name in coded.split(' ') {
             let media_type = content_type(name.as_bytes());
             assert!(is_compressible(media_type), "{name}: {media_type}");
         }
-        let not_coded = "a.png a.jpg a.gif a.webp a.avif a.woff a.woff2 a.mp4 a.webm a.mp3 a.ogg a.zip a.gz a.tgz a.br a.zst \
-            a.xz a.7z a.jar a.epub a.pdf a.docx a.iso a.bin a a.deb a.rpm a.apk";
+        let not_coded = "a.png a.jpg a.gif a.webp a.avif a.woff a.woff2 a.mp4 a.webm a.mp3 a.ogg a.zip a.gz a.tgz a.br \
+            a.zst a.xz a.7z a.jar a.epub a.pdf a.docx a.iso a.bin a a.deb a.rpm a.apk a.ts a.m4s";
         for name in not_coded.split(' ') {
             let media_type = content_type(name.as_bytes());
             assert!(!is_compressible(media_type), "{name}: {media_type}");
