@@ -6,7 +6,7 @@
 //!
 //! 1. [`Cache::lookup`] by the resolved path, relative to the root;
 //! 2. a hit is answered at once;
-//! 3. a miss, or an entry last checked longer ago than [`REVALIDATE_NS`], is opened anew: an unchanged file keeps its
+//! 3. a miss, or an entry last checked longer ago than [`FilesConfig::revalidate`], is opened anew: an unchanged file keeps its
 //!    [`OpenFile`] (and with it the mapping and the cached contents), a changed one gets a new one. A download in
 //!    flight goes on with the file that it opened.
 
@@ -14,7 +14,7 @@ mod cache;
 mod open_file;
 mod settings;
 
-pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES, REVALIDATE_NS};
+pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES};
 #[cfg(test)]
 pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::http::EntityTag;
+use crate::site::Treatment;
 use crate::uring::Mapping;
 
 /// Files up to this many bytes are kept in memory and copied into the slot; larger ones are gathered or read into
@@ -45,8 +46,10 @@ pub struct OpenFile {
     pub content_type: &'static str,
     /// The whole contents of a small file.
     pub contents: Option<Bytes>,
-    /// The encoded field block of the plain 200 answer: kept because it is asked for most.
-    pub head: OnceCell<Bytes>,
+    /// What the rules say of its path.
+    pub treatment: Rc<Treatment>,
+    /// The encoded head of the plain 200 answer, once for each protocol: kept because it is asked for most.
+    pub heads: [OnceCell<Bytes>; 2],
 }
 
 impl OpenFile {
@@ -90,6 +93,7 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
         etag: EntityTag::new(0, len, 0, 0),
         content_type: "text/plain",
         contents: None,
-        head: OnceCell::new(),
+        treatment: Default::default(),
+        heads: Default::default(),
     }))
 }

@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::Bytes;
-
 use super::bdp::Bdp;
 use super::control::{Control, ControlQueue, Resets};
 use super::credit::{Held, Share};
@@ -23,9 +21,10 @@ use super::recv::{FieldBlock, Reading};
 use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
-use super::streams::{Body, Index, Phase, Stream, Streams};
+use super::streams::{Index, Phase, Stream, Streams};
 use super::timeouts::{Clocks, Timeouts};
 use super::window::Window;
+use crate::response::Response;
 
 /// What we allow a peer. Shared by all connections of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,15 +68,6 @@ impl Default for Config {
     }
 }
 
-/// A response.
-#[derive(Clone, Debug)]
-pub struct Response<F> {
-    /// One HPACK field block in up to two pieces, encoded without references to the dynamic table.
-    pub head: [Bytes; 2],
-    /// The content.
-    pub body: Body<F>,
-}
-
 /// How far the end of the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closing {
@@ -95,7 +85,8 @@ pub(super) enum Closing {
 /// # Order of calls
 /// 1. [`Connection::new`] when the transport is there. SETTINGS wait to be sent.
 /// 2. When bytes arrive, [`Connection::handle_bytes`] again and again until it gives `None`, acting on each event:
-///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead.
+///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead. A body whose end is open goes on
+///    by [`Connection::append`] and [`Connection::finish`].
 /// 3. Whenever [`Connection::wants_transmit`] and the transport can take bytes, [`Connection::poll_transmit`] with a
 ///    slot, whose contents go on the wire as a whole and in order; [`Connection::note_drained`] as the transport takes
 ///    them. When a file cannot supply what a slot has holes for: [`Connection::body_failed`].
@@ -408,6 +399,11 @@ impl<F: Clone> Connection<F> {
         if cfg!(debug_assertions) {
             self.ready.invariants(&self.streams);
             assert!(self.streams.len() <= self.config.max_concurrent_streams as usize);
+            for stream in self.streams.iter() {
+                let settled =
+                    !matches!(stream.phase, Phase::Waiting | Phase::Fresh | Phase::Heading);
+                assert!(!settled || stream.phase == stream.rest());
+            }
             assert!(
                 self.pending.is_some() || !self.streams.iter().any(|s| s.phase == Phase::Heading)
             );

@@ -284,7 +284,7 @@ pub fn tls_settings(certificates: Arc<Certificates>) -> Result<ServerConfig, Cer
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
-    settings.alpn_protocols = vec![b"h2".to_vec()];
+    settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Sessions are kept by the clients, encrypted: a table of ours would be shared by the shards, behind a lock.
     settings.session_storage = Arc::new(NoServerSessionStorage {});
     settings.ticketer = Ticketer::new()?;

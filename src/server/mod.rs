@@ -86,9 +86,11 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
                     index,
                     core,
                     listeners,
-                    roots,
-                    sites: config.sites().clone(),
-                    files: config.files(),
+                    serving: shard::Serving {
+                        roots,
+                        sites: config.sites().clone(),
+                        files: config.files(),
+                    },
                     tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
                     timeouts: config.timeouts(),
                 };

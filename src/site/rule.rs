@@ -117,6 +117,13 @@ pub struct Treatment {
     pub precompressed: bool,
 }
 
+impl Default for Treatment {
+    /// That of a path that no rule is about.
+    fn default() -> Self {
+        Self::of(&Defaults::default(), core::iter::empty(), b"", false)
+    }
+}
+
 impl Treatment {
     /// Applies `rules` in their order to a path relative to the site's `/`. `hidden` says whether the path is.
     pub(super) fn of<'r>(

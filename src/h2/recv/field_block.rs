@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Step;
-use crate::h2::connection::{Connection, Response};
+use crate::h2::connection::Connection;
 use crate::h2::control::Control;
 use crate::h2::error::{ConnectionError, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, Headers, StreamId, flags};
@@ -14,8 +14,9 @@ use crate::h2::hpack::{self, Indexing};
 use crate::h2::limits::{Budget, FIELD_BLOCK_FACTOR, MAX_CONTINUATIONS};
 use crate::h2::priority::Priority;
 use crate::h2::stream::{Input, Next, State};
-use crate::h2::streams::{Body, NONE, Phase, Stream};
+use crate::h2::streams::{NONE, Phase, Stream};
 use crate::h2::window::Window;
+use crate::response::{Body, Response};
 
 /// A field block whose END_HEADERS has not come yet.
 #[derive(Debug, Default)]
