@@ -116,7 +116,7 @@ fn the_cores_do_no_io_and_read_no_clock() {
         ("h1", &["crate::h2", "crate::http", "crate::site"][..]),
         ("h2", &["crate::h1", "crate::http", "crate::site"]),
         ("http", &["crate::h1", "crate::h2", "crate::site"]),
-        ("site", &["crate::h1", "crate::h2", "serde"]),
+        ("site", &["crate::h1", "crate::h2"]),
     ];
     for (folder, others) in siblings {
         assert_eq!(named(folder, others), [] as [&str; 0]);

@@ -11,10 +11,13 @@
 //!    flight goes on with the file that it opened.
 
 mod cache;
+pub mod coding;
+mod digest;
 mod open_file;
 mod settings;
 
 pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES};
+pub use digest::{DIGEST_AT_ONCE_BYTES, DigestCache, Hasher, MAX_DIGESTS};
 #[cfg(test)]
 pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};

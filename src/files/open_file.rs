@@ -15,7 +15,7 @@ use crate::uring::Mapping;
 pub const SMALL_FILE_BYTES: u64 = 16_384;
 
 /// Tells one version of a file from another (stat(2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Device.
     pub device: u64,
@@ -29,6 +29,22 @@ pub struct Identity {
     pub modified_ns: u32,
     /// Last change of the inode (permissions, links): seconds and nanoseconds.
     pub changed: (i64, u32),
+}
+
+impl Identity {
+    /// Coarsest step of the times that a file system keeps, in seconds: FAT's. Others have a second, or a tick of
+    /// the kernel's clock.
+    const TIME_STEP_SECS: i64 = 2;
+
+    /// Whether whatever is written from `now_secs` (seconds since the epoch) on will show in the identity of a file
+    /// that has this one then. It does not where the inode changed so lately that a write now may leave
+    /// its times as they are: what is made from such a file's bytes is not to be kept under this identity.
+    #[must_use]
+    pub fn tells_versions_at(&self, now_secs: u64) -> bool {
+        let (changed_s, _) = self.changed;
+        i64::try_from(now_secs)
+            .is_ok_and(|now_s| changed_s.saturating_add(Self::TIME_STEP_SECS) < now_s)
+    }
 }
 
 /// An open regular file.
