@@ -14,6 +14,7 @@
 //!  ├── h2                             sans-IO HTTP/2: bytes in, events out, slots filled
 //!  ├── files                          root, open-file cache: says what to do
 //!  ├── site                           pure: hosts, mounts and rules, to what a path gets
+//!  ├── listing                        directories read and written as pages, off the loop
 //!  ├── http                           pure RFC 9110: targets, preconditions, ranges, types
 //!  ├── response                       what a core is given to send
 //!  ├── slot                           an append-only piece of wire with holes for bodies
@@ -26,6 +27,7 @@ pub mod files;
 pub mod h1;
 pub mod h2;
 pub mod http;
+pub mod listing;
 pub mod response;
 pub mod server;
 pub mod shard;
