@@ -7,6 +7,7 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use toml::Spanned;
 
 use super::file::{File, Source};
+use super::shapes::Parsed;
 use super::tables::{FilesTable, MountTable, SiteTable};
 use super::{CertificateFiles, ConfigError};
 use crate::files::FilesConfig;
@@ -38,7 +39,7 @@ pub(super) fn served(
     let mut assembly = Assembly {
         builder: Builder::new(defaults(&settings.files)),
         source: settings.source.clone().unwrap_or_default(),
-        symlinks: settings.files.symlinks.unwrap_or_default(),
+        symlinks: symlinks(settings.files.symlinks, Symlinks::default()),
         default_certificate,
         certificates: Vec::new(),
     };
@@ -106,7 +107,7 @@ impl Assembly<'_> {
     }
 
     fn site(&mut self, table: &SiteTable) -> Result<(), ConfigError> {
-        let symlinks = table.symlinks.unwrap_or(self.symlinks);
+        let symlinks = symlinks(table.symlinks, self.symlinks);
         let root = self.root(&table.root, symlinks)?;
         let certificate = self.certificate(table)?;
         let at = table.hosts.span().start;
@@ -139,7 +140,7 @@ impl Assembly<'_> {
         symlinks: Symlinks,
     ) -> Result<(), ConfigError> {
         for table in tables {
-            let directory = self.root(&table.root, table.symlinks.unwrap_or(symlinks))?;
+            let directory = self.root(&table.root, self::symlinks(table.symlinks, symlinks))?;
             let prefix = &table.prefix.get_ref().0;
             self.builder
                 .mount(site, prefix.clone(), directory)
@@ -190,6 +191,10 @@ impl Assembly<'_> {
         CertificateId::new(index + 1)
             .ok_or_else(|| self.source.error(cert.span().start, SitesError::TooMany))
     }
+}
+
+fn symlinks(given: Option<Parsed<Symlinks>>, default: Symlinks) -> Symlinks {
+    given.map_or(default, |given| given.0)
 }
 
 fn root_error(path: &Path, source: std::io::Error) -> ConfigError {

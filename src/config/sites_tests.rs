@@ -315,7 +315,7 @@ fn what_is_wrong_is_said_with_its_line_and_key() {
         (
             "[files]\nsymlinks = 'yes'\n",
             "2: symlinks: ",
-            "`beneath`, `none`, `all`",
+            "`yes`: it must be \"beneath\"",
         ),
         (
             "[files]\nlistings = true\n",

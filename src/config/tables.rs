@@ -25,7 +25,7 @@ pub struct SiteTable {
     /// The private key, PEM.
     pub key: Option<Spanned<PathBuf>>,
     /// Which symbolic links are followed.
-    pub symlinks: Option<Symlinks>,
+    pub symlinks: Option<Parsed<Symlinks>>,
     /// Further folders.
     #[serde(default)]
     pub mounts: Vec<MountTable>,
@@ -43,7 +43,7 @@ pub struct MountTable {
     /// The folder.
     pub root: Spanned<PathBuf>,
     /// Which symbolic links are followed.
-    pub symlinks: Option<Symlinks>,
+    pub symlinks: Option<Parsed<Symlinks>>,
 }
 
 /// `[files]`.
@@ -60,7 +60,7 @@ pub struct FilesTable {
     /// Whether dot files are served.
     pub hidden: Option<bool>,
     /// Which symbolic links are followed.
-    pub symlinks: Option<Symlinks>,
+    pub symlinks: Option<Parsed<Symlinks>>,
     /// Whether text is compressed on the way.
     pub compress: Option<bool>,
     /// Whether compressed files beside a file are sent.

@@ -33,4 +33,5 @@ pub use redirect::{Redirect, RedirectError, RedirectStatus, RedirectTarget, Redi
 pub use rule::{Defaults, Rule, Settings, Switch, Treatment};
 pub use sites::{
     Builder, CertificateId, Mount, MountId, Route, SiteId, Sites, SitesError, Symlinks,
+    SymlinksError,
 };

@@ -1,5 +1,6 @@
 //! The sites, and which of them a request is for.
 
+use core::str::FromStr;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -44,8 +45,7 @@ index!(CertificateId);
 ///
 /// It is a mount's and not a rule's: a rule knows the path by which a file was asked for, but a link under another path
 /// may lead to the same file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Symlinks {
     /// Those that stay beneath the mount's directory (`RESOLVE_BENEATH`).
     #[default]
@@ -54,6 +54,24 @@ pub enum Symlinks {
     None,
     /// All, wherever they lead.
     All,
+}
+
+/// Why a text is no [`Symlinks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("it must be \"beneath\", \"none\" or \"all\"")]
+pub struct SymlinksError;
+
+impl FromStr for Symlinks {
+    type Err = SymlinksError;
+
+    fn from_str(text: &str) -> Result<Self, SymlinksError> {
+        match text {
+            "beneath" => Ok(Self::Beneath),
+            "none" => Ok(Self::None),
+            "all" => Ok(Self::All),
+            _ => Err(SymlinksError),
+        }
+    }
 }
 
 /// A directory that something is served from.

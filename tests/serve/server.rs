@@ -1,6 +1,6 @@
 //! The server as a child process: started, read, signalled, counted, ended.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,6 +35,22 @@ pub(crate) struct Ended {
 impl Server {
     /// Starts a server of `root` and returns once it has said where it listens.
     pub(crate) fn start(root: &Path, options: &[&str]) -> Self {
+        let mut arguments = vec![root.as_os_str()];
+        arguments.extend(options.iter().map(OsStr::new));
+        Self::start_with(&arguments)
+    }
+
+    /// Starts a server with a configuration file, and returns once it has said where it listens.
+    pub(crate) fn configured(file: &Path) -> Self {
+        Self::start_with(&[
+            "--shards".as_ref(),
+            "1".as_ref(),
+            "--config".as_ref(),
+            file.as_os_str(),
+        ])
+    }
+
+    fn start_with(arguments: &[&OsStr]) -> Self {
         let state = TempDir::new().unwrap();
         let binary = std::env::var_os("RINGLANE")
             .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_ringlane")));
@@ -51,9 +67,8 @@ impl Server {
         }
         let mut child = command
             .arg("serve")
-            .arg(root)
             .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"])
-            .args(options)
+            .args(arguments)
             .env("XDG_STATE_HOME", state.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -64,9 +64,7 @@ async fn each_site_shows_its_certificate_and_sighup_reads_all_again() {
         "#,
     )
     .unwrap();
-    let config = at("ringlane.toml");
-    let options = ["--shards", "1", "--config", config.to_str().unwrap()];
-    let mut server = Server::start(home.path(), &options);
+    let mut server = Server::configured(&at("ringlane.toml"));
     let default = server.certificate();
     for (name, certificate) in [
         ("a.test", at("a.crt")),
