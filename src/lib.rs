@@ -13,6 +13,7 @@
 //!  ├── h1                             sans-IO HTTP/1.1: the same
 //!  ├── h2                             sans-IO HTTP/2: bytes in, events out, slots filled
 //!  ├── files                          root, open-file cache: says what to do
+//!  ├── site                           pure: hosts, mounts and rules, to what a path gets
 //!  ├── http                           pure RFC 9110: targets, preconditions, ranges, types
 //!  ├── response                       what a core is given to send
 //!  ├── slot                           an append-only piece of wire with holes for bodies
@@ -28,6 +29,7 @@ pub mod http;
 pub mod response;
 pub mod server;
 pub mod shard;
+pub mod site;
 pub mod slot;
 pub mod transport;
 pub mod uring;

@@ -85,7 +85,8 @@ pub(super) enum Closing {
 /// # Order of calls
 /// 1. [`Connection::new`] when the transport is there. SETTINGS wait to be sent.
 /// 2. When bytes arrive, [`Connection::handle_bytes`] again and again until it gives `None`, acting on each event:
-///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead.
+///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead. A body whose end is open goes on
+///    by [`Connection::append`] and [`Connection::finish`].
 /// 3. Whenever [`Connection::wants_transmit`] and the transport can take bytes, [`Connection::poll_transmit`] with a
 ///    slot, whose contents go on the wire as a whole and in order; [`Connection::note_drained`] as the transport takes
 ///    them. When a file cannot supply what a slot has holes for: [`Connection::body_failed`].
@@ -398,6 +399,11 @@ impl<F: Clone> Connection<F> {
         if cfg!(debug_assertions) {
             self.ready.invariants(&self.streams);
             assert!(self.streams.len() <= self.config.max_concurrent_streams as usize);
+            for stream in self.streams.iter() {
+                let settled =
+                    !matches!(stream.phase, Phase::Waiting | Phase::Fresh | Phase::Heading);
+                assert!(!settled || stream.phase == stream.rest());
+            }
             assert!(
                 self.pending.is_some() || !self.streams.iter().any(|s| s.phase == Phase::Heading)
             );

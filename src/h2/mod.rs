@@ -47,4 +47,4 @@ pub use priority::Priority;
 pub use recv::Event;
 pub use timeouts::{Keepalive, Timeouts};
 
-pub use crate::response::{Body, Response};
+pub use crate::response::{Body, End, Response, Segment};

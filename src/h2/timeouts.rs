@@ -144,15 +144,23 @@ impl<F: Clone> Connection<F> {
     /// own window is shut, and all when the connection's is.
     fn sweep(&mut self, now_ns: u64) {
         let long_ago = |since_ns: u64| since_ns.saturating_add(STALL_TIMEOUT_NS) <= now_ns;
+        if self.ready.body_mask() == 0 {
+            self.clocks.data_ns = now_ns;
+        }
         let shut = self.send_window.available() == 0 && long_ago(self.clocks.data_ns);
         for index in 0..self.streams.places() {
             let stream = self.streams.get(index);
             let stalled = match stream.phase {
                 Phase::Blocked => long_ago(stream.moved_ns),
                 Phase::Body => shut,
-                Phase::Waiting | Phase::Fresh | Phase::Heading => false,
+                Phase::Waiting | Phase::Fresh | Phase::Heading | Phase::Ending => false,
+                Phase::Dry => {
+                    // What waits for the application is no fault of the peer's: its time begins with more bytes.
+                    self.streams.get_mut(index).moved_ns = now_ns;
+                    false
+                }
             };
-            if stream.id != 0 && stalled {
+            if stalled && self.streams.get(index).id != 0 {
                 self.reset_stream(index, ErrorCode::CANCEL);
             }
         }

@@ -12,6 +12,9 @@ mod input;
 mod open;
 mod output;
 mod prepare;
+mod protocol;
+mod seek;
+mod shared;
 mod slab;
 mod timers;
 mod wire;
@@ -30,7 +33,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 pub use counters::Snapshot;
 
+use crate::files::FilesConfig;
 use crate::h2;
+use crate::site::Sites;
 use crate::uring::{Ring, RingOptions, SetupError};
 
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
@@ -47,6 +52,17 @@ pub struct Listener {
     pub tls: bool,
 }
 
+/// What a shard serves.
+#[derive(Debug)]
+pub struct Serving {
+    /// The served directories, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order.
+    pub roots: Vec<OwnedFd>,
+    /// Which of them a request is for, and how what lies there is treated; the shard's own copy.
+    pub sites: Sites,
+    /// Settings that hold for every file.
+    pub files: FilesConfig,
+}
+
 /// What a shard is started with.
 #[derive(Debug)]
 pub struct Options {
@@ -56,8 +72,8 @@ pub struct Options {
     pub core: usize,
     /// Its listeners.
     pub listeners: Vec<Listener>,
-    /// The served directory.
-    pub root: OwnedFd,
+    /// What it serves.
+    pub serving: Serving,
     /// The TLS configuration; needed when a listener speaks TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// When an idle or silent peer is given up.

@@ -14,5 +14,6 @@ mod life;
 mod semantics;
 mod server;
 mod silent;
+mod sni;
 mod truncation;
 mod trust;

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -133,8 +134,32 @@ impl Server {
 
     /// Sends SIGTERM, and does not wait.
     pub(crate) fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends SIGHUP, and does not wait.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until the server says a line with `words` in it that it had not said before.
+    pub(crate) fn wait_for(&mut self, words: &str) {
+        let until = Instant::now() + START_TIMEOUT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(line) = self.said.recv_timeout(left) else {
+                panic!("no {words}; it said:\n{}", self.text_so_far());
+            };
+            let found = line.contains(words);
+            self.lines.push(line);
+            if found {
+                break;
+            }
+        }
     }
 
     /// Waits for the process to end by itself.

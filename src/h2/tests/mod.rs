@@ -12,6 +12,7 @@ mod random;
 mod schedule;
 mod session;
 mod shutdown;
+mod streaming;
 mod uploads;
 
 use std::rc::Rc;

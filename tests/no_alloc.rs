@@ -1,7 +1,12 @@
-//! Once warm, decoding allocates nothing; and a decoder that has seen no insertion owns no memory.
+//! What every request goes through without an allocation: its fields are decoded (once warm; a decoder that has seen no
+//! insertion owns no memory at all), its site and mount are found, and CORS is answered.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use ringlane::h2::hpack::{Decoder, Indexing, Outcome, encode_field};
+use ringlane::http::Method;
+use ringlane::site::{
+    Builder, CertificateId, Cors, CorsRequest, Defaults, Mount, Origins, Symlinks, accepts_html,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -88,4 +93,58 @@ fn decoding_allocates_nothing_once_warm() {
     assert_eq!(warm, 0);
     assert!(cold < 30);
     assert!(sum > 0);
+}
+
+#[test]
+fn routing_and_cors_allocate_nothing() {
+    let directory = |path: &str| Mount {
+        path: path.into(),
+        symlinks: Symlinks::default(),
+    };
+    let mut builder = Builder::new(Defaults::default());
+    for host in ["a.test", "*.b.test", "[2001:db8::1]"] {
+        let site = builder
+            .site(directory("/"), CertificateId::default())
+            .unwrap();
+        builder.host(site, host.parse().unwrap()).unwrap();
+        let prefix = "/docs".parse().unwrap();
+        builder.mount(site, prefix, directory("/docs")).unwrap();
+        builder.default_site(site);
+    }
+    let sites = builder.build();
+    let origins = Box::new(["https://a.test".parse().unwrap()]);
+    let cors = Cors::new(
+        Origins::Listed {
+            origins,
+            credentials: true,
+        },
+        &["etag".parse().unwrap()],
+        Some(600),
+    );
+    let request = CorsRequest {
+        origin: Some(b"https://a.test"),
+        request_method: Some(b"GET"),
+        request_headers: Some(b"range"),
+    };
+    let mut fields = 0;
+    let allocated = allocations(|| {
+        for authority in [
+            &b"A.test:8443"[..],
+            b"www.b.test.",
+            b"[2001:DB8::1]",
+            b"?",
+            b"",
+        ] {
+            for path in [&b"docs"[..], b"docs/a/b", b"docsx", b""] {
+                let route = sites.route(authority, path).unwrap();
+                assert!(path.ends_with(route.rest));
+                assert!(!sites.is_misdirected(sites.certificate(authority), authority));
+            }
+        }
+        for method in [Method::Get, Method::Options] {
+            fields += cors.answer(method, &request).fields().count();
+        }
+        assert!(accepts_html(b"text/html, */*;q=0.8"));
+    });
+    assert_eq!((allocated, fields), (0, 8));
 }
