@@ -273,6 +273,10 @@ impl<'a, F> Slot<'a, F> {
                     return aligned - around;
                 }
             }
+            // Half a record is worth it in a slot that has nothing else.
+            if self.plan.records.len() > 1 {
+                return 0;
+            }
         }
         fit
     }

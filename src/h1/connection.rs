@@ -240,6 +240,7 @@ impl<F: Clone> Connection<F> {
         self.closing = Closing::Failed(error);
         self.stop_reading();
         self.queue.truncate(0);
+        self.queue.trim();
     }
 
     fn stop_reading(&mut self) {

@@ -20,14 +20,11 @@ pub(super) struct Content {
 enum At {
     /// So many bytes are left of content whose length was announced.
     Body(u64),
-    /// In the size of a chunk: its value so far, and the digits.
-    Size { value: u64, digits: u32 },
-    /// In white space between the size of a chunk and its extensions, which is bad and allowed (RFC 9110, section
-    /// 5.6.3): the size, and bytes of the line so far.
-    SizeSpace { size: u64, line: u32 },
-    /// In the extensions of a chunk: its size, and bytes of the line so far.
-    Extension { size: u64, line: u32 },
-    /// Before the LF that ends the size line.
+    /// In the size of a chunk, of so many digits so far.
+    Size { size: u64, digits: u32 },
+    /// Behind the size: in its extensions, or in white space before these. Bytes of the line so far.
+    Extensions { size: u64, begun: bool, len: u32 },
+    /// Before the LF that ends the line of a size.
     SizeLf(u64),
     /// So many bytes are left of a chunk.
     Data(u64),
@@ -35,16 +32,20 @@ enum At {
     DataCr,
     /// Before the LF after a chunk.
     DataLf,
-    /// At the beginning of a trailer line: bytes of the trailers so far.
-    TrailerStart(u32),
-    /// In a trailer's name.
-    TrailerName(u32),
-    /// In a trailer's value.
-    TrailerValue(u32),
-    /// Before the LF that ends a trailer line.
-    TrailerLf(u32),
+    /// In the trailers: bytes of them so far.
+    Trailers(Trailer, u32),
     /// Before the LF that ends it all.
     LastLf,
+}
+
+/// Where in a trailer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trailer {
+    Start,
+    Name,
+    Value,
+    /// Before the LF that ends it.
+    Lf,
 }
 
 /// How reading went.
@@ -100,91 +101,84 @@ impl Content {
     }
 }
 
+/// 15 digits are more than any file has bytes, and cannot overflow.
+const MAX_SIZE_DIGITS: u32 = 15;
+
 impl At {
     /// Before a chunk.
-    const SIZE: Self = Self::Size {
-        value: 0,
-        digits: 0,
-    };
+    const SIZE: Self = Self::Size { size: 0, digits: 0 };
 
     /// What comes after one byte of what is around data; `None` after the last one.
     fn next(self, byte: u8) -> Result<Option<Self>, ConnectionError> {
-        Ok(Some(match (self, byte) {
-            (Self::Size { value, digits }, _) if byte.is_ascii_hexdigit() => {
-                // 15 digits are more than any file has bytes, and cannot overflow.
-                if digits == 15 {
-                    return Err(ConnectionError::ChunkSize);
-                }
-                let digit = char::from(byte).to_digit(16).unwrap_or(0);
-                Self::Size {
-                    value: value << 4 | u64::from(digit),
-                    digits: digits + 1,
-                }
-            }
-            (Self::Size { value, digits: 1.. }, b'\r') => Self::SizeLf(value),
-            (
-                Self::Size {
-                    value: size,
-                    digits: line @ 1..,
-                },
-                b';',
-            ) => Self::Extension { size, line },
-            (
-                Self::Size {
-                    value: size,
-                    digits: line @ 1..,
-                },
-                b' ' | b'\t',
-            ) => Self::SizeSpace { size, line },
-            (Self::SizeSpace { size, line }, b' ' | b'\t') if line < MAX_CHUNK_LINE => {
-                Self::SizeSpace {
-                    size,
-                    line: line + 1,
-                }
-            }
-            (Self::SizeSpace { size, line }, b';') => Self::Extension { size, line },
-            (Self::Size { .. } | Self::SizeSpace { .. }, _) => {
-                return Err(ConnectionError::ChunkSize);
-            }
-            (Self::Extension { size, .. }, b'\r') => Self::SizeLf(size),
-            (Self::Extension { size, line }, b'\t' | b' '..=b'~' | 0x80..) => {
-                if line >= MAX_CHUNK_LINE {
-                    return Err(ConnectionError::ChunkLineTooLong);
-                }
-                Self::Extension {
-                    size,
-                    line: line + 1,
-                }
-            }
-            (Self::Extension { .. }, _) => return Err(ConnectionError::ChunkExtension),
-            (Self::SizeLf(0), b'\n') => Self::TrailerStart(0),
-            (Self::SizeLf(size), b'\n') => Self::Data(size),
-            (Self::SizeLf(_), _) => return Err(ConnectionError::BareCr),
-            (Self::DataCr, b'\r') => Self::DataLf,
-            (Self::DataLf, b'\n') => Self::SIZE,
-            // Data never comes here.
-            (Self::DataCr | Self::DataLf | Self::Data(_) | Self::Body(_), _) => {
+        Ok(Some(match self {
+            Self::Size { size, digits } => Self::in_size(size, digits, byte)?,
+            Self::Extensions { size, begun, len } => Self::in_extensions(size, begun, len, byte)?,
+            Self::SizeLf(size) => match (size, byte) {
+                (0, b'\n') => Self::Trailers(Trailer::Start, 0),
+                (_, b'\n') => Self::Data(size),
+                _ => return Err(ConnectionError::BareCr),
+            },
+            Self::DataCr if byte == b'\r' => Self::DataLf,
+            Self::DataLf if byte == b'\n' => Self::SIZE,
+            // Data itself never comes here.
+            Self::DataCr | Self::DataLf | Self::Data(_) | Self::Body(_) => {
                 return Err(ConnectionError::ChunkEnd);
             }
-            (Self::TrailerStart(_), b'\r') => Self::LastLf,
-            (Self::LastLf, b'\n') => return Ok(None),
-            (Self::LastLf, _) => return Err(ConnectionError::BareCr),
-            (Self::TrailerStart(len) | Self::TrailerName(len) | Self::TrailerValue(len), _)
-                if len >= MAX_TRAILER_BYTES =>
-            {
-                return Err(ConnectionError::TrailersTooLarge);
-            }
-            (Self::TrailerStart(len) | Self::TrailerName(len), _) if is_token_byte(byte) => {
-                Self::TrailerName(len + 1)
-            }
-            (Self::TrailerName(len), b':') => Self::TrailerValue(len + 1),
-            (Self::TrailerValue(len), b'\r') => Self::TrailerLf(len + 1),
-            (Self::TrailerValue(len), b'\t' | b' '..=b'~' | 0x80..) => Self::TrailerValue(len + 1),
-            (Self::TrailerLf(len), b'\n') => Self::TrailerStart(len + 1),
-            (Self::TrailerLf(_), _) => return Err(ConnectionError::BareCr),
-            (Self::TrailerStart(_) | Self::TrailerName(_) | Self::TrailerValue(_), _) => {
-                return Err(ConnectionError::Trailer);
-            }
+            Self::Trailers(at, len) => Self::in_trailers(at, len, byte)?,
+            Self::LastLf if byte == b'\n' => return Ok(None),
+            Self::LastLf => return Err(ConnectionError::BareCr),
         }))
+    }
+
+    /// `chunk-size = 1*HEXDIG`
+    fn in_size(size: u64, digits: u32, byte: u8) -> Result<Self, ConnectionError> {
+        let digit = char::from(byte).to_digit(16);
+        Ok(match (digit, byte) {
+            (Some(digit), _) if digits < MAX_SIZE_DIGITS => Self::Size {
+                size: size << 4 | u64::from(digit),
+                digits: digits + 1,
+            },
+            (None, b'\r') if digits > 0 => Self::SizeLf(size),
+            (None, b';' | b' ' | b'\t') if digits > 0 => Self::Extensions {
+                size,
+                begun: byte == b';',
+                len: digits + 1,
+            },
+            _ => return Err(ConnectionError::ChunkSize),
+        })
+    }
+
+    /// `chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`, where "A recipient MUST parse for such
+    /// bad whitespace and remove it" (RFC 9110, section 5.6.3). What they say is ignored (RFC 9112, section 7.1.1).
+    fn in_extensions(size: u64, begun: bool, len: u32, byte: u8) -> Result<Self, ConnectionError> {
+        let next = |begun| {
+            let len = len + 1;
+            Ok(Self::Extensions { size, begun, len })
+        };
+        match byte {
+            b'\r' if begun => Ok(Self::SizeLf(size)),
+            _ if len == MAX_CHUNK_LINE => Err(ConnectionError::ChunkLineTooLong),
+            b';' => next(true),
+            b' ' | b'\t' => next(begun),
+            _ if !begun => Err(ConnectionError::ChunkSize),
+            b'!'..=b'~' | 0x80.. => next(true),
+            _ => Err(ConnectionError::ChunkExtension),
+        }
+    }
+
+    /// `trailer-section = *( field-line CRLF )`
+    fn in_trailers(at: Trailer, len: u32, byte: u8) -> Result<Self, ConnectionError> {
+        let at = match (at, byte) {
+            (Trailer::Start, b'\r') => return Ok(Self::LastLf),
+            _ if len == MAX_TRAILER_BYTES => return Err(ConnectionError::TrailersTooLarge),
+            (Trailer::Lf, b'\n') => Trailer::Start,
+            (Trailer::Lf, _) => return Err(ConnectionError::BareCr),
+            (Trailer::Start | Trailer::Name, _) if is_token_byte(byte) => Trailer::Name,
+            (Trailer::Name, b':') => Trailer::Value,
+            (Trailer::Value, b'\r') => Trailer::Lf,
+            (Trailer::Value, b'\t' | b' '..=b'~' | 0x80..) => Trailer::Value,
+            _ => return Err(ConnectionError::Trailer),
+        };
+        Ok(Self::Trailers(at, len + 1))
     }
 }

@@ -295,7 +295,11 @@ impl Head {
         let method = &self.bytes[line.method()];
         match &self.bytes[target.clone()] {
             _ if method == b"CONNECT" => {
-                if !is_authority(&self.bytes[target.clone()]) {
+                // "authority-form = uri-host ":" port", and none of these is empty.
+                let authority = &self.bytes[target];
+                let has_port =
+                    authority.contains(&b':') && authority.last().is_some_and(u8::is_ascii_digit);
+                if !is_authority(authority) || !has_port {
                     return Err(ConnectionError::Target);
                 }
                 self.scheme = b"";

@@ -35,9 +35,12 @@ pub const FIRST_REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 /// headers ("Slowloris") and slow bodies, which hold a connection and up to a head of memory each.
 pub const INCOMPLETE_TIMEOUT_NS: u64 = 20_000_000_000;
 
-/// Nanoseconds in which the transport must take something of what it has. Stops: peers that ask for files and never
+/// Nanoseconds in which the transport must take [`MIN_PROGRESS`] bytes of what it has, or all of it. Stops: peers that ask for files and never
 /// read, each of which holds a file and its share of memory open for ever.
 pub const STALL_TIMEOUT_NS: u64 = 300_000_000_000;
+
+/// Bytes that count as moving on. Stops: the same with a peer that reads byte by byte.
+pub const MIN_PROGRESS: usize = 1_024;
 
 /// Nanoseconds without requests after which an idle connection gives its memory back.
 pub const IDLE_TRIM_NS: u64 = 1_000_000_000;

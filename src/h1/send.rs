@@ -8,7 +8,10 @@ use super::limits::MIN_PART_AT_END;
 use crate::response::Piece;
 use crate::slot::Slot;
 
-/// The longest line that announces a chunk: as many digits as a slot's length can have, and CRLF.
+/// Bytes of a part of a body at most, more than any slot takes: what announces it has eight digits.
+const MAX_PART: usize = 1 << 30;
+
+/// The longest line that announces a chunk: the digits and CRLF.
 const CHUNK_LINE: usize = 10;
 
 /// Bytes around the data of a chunk (RFC 9112, section 7.1).
@@ -123,11 +126,20 @@ fn put_body<F: Clone>(stream: u32, exchange: &mut Exchange<F>, slot: &mut Slot<'
         };
     };
     let chunked = exchange.delimiter == Delimiter::Chunks;
-    let around = if chunked { CHUNK_FRAME } else { 0 };
-    let want = usize::try_from(piece.len()).unwrap_or(usize::MAX);
-    let mut len = slot.body_len(want, around);
-    if matches!(piece, Piece::Bytes(_)) {
-        len = len.min(slot.room().saturating_sub(around));
+    let want = usize::try_from(piece.len()).map_or(MAX_PART, |len| len.min(MAX_PART));
+    let fit = |around| match piece {
+        Piece::Bytes(_) => {
+            let room = slot.room().saturating_sub(around);
+            slot.body_len(want, around).min(room)
+        }
+        Piece::File { .. } => slot.body_len(want, around),
+    };
+    let mut len = fit(if chunked { CHUNK_FRAME } else { 0 });
+    if chunked && len > 0 {
+        // The line has fewer digits than it may have: there is room for a little more, so that slots and records are
+        // filled to their end.
+        let digits = hex_digits(len);
+        len = fit(digits + 4).min((1 << (4 * digits)) - 1);
     }
     if len == 0 || (len < want.min(MIN_PART_AT_END) && !slot.is_empty()) {
         return Put::Nothing;
@@ -146,10 +158,15 @@ fn put_body<F: Clone>(stream: u32, exchange: &mut Exchange<F>, slot: &mut Slot<'
     Put::Some
 }
 
-/// Puts the size of a chunk, at most 2^32 - 1: no slot takes as much.
+/// Hexadecimal digits of a number that is not 0.
+fn hex_digits(number: usize) -> usize {
+    number.ilog2() as usize / 4 + 1
+}
+
+/// Puts the line that announces a chunk of `len` bytes, at most [`MAX_PART`].
 fn put_chunk_line<F>(slot: &mut Slot<'_, F>, len: usize) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = (len.ilog2() / 4 + 1) as usize;
+    let digits = hex_digits(len);
     let mut line = [0; CHUNK_LINE];
     for (at, byte) in line[..digits].iter_mut().enumerate() {
         *byte = DIGITS[len >> (4 * (digits - 1 - at)) & 15];

@@ -6,7 +6,7 @@
 use super::connection::{Closing, Connection};
 use super::error::ConnectionError;
 use super::limits::{
-    FIRST_REQUEST_TIMEOUT_NS, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, STALL_TIMEOUT_NS,
+    FIRST_REQUEST_TIMEOUT_NS, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MIN_PROGRESS, STALL_TIMEOUT_NS,
 };
 use super::recv::Reading;
 
@@ -28,8 +28,10 @@ pub(super) struct Clocks {
     busy_ns: u64,
     /// Bytes that the transport was given and has not taken.
     in_flight: usize,
-    /// Since when it owes the next of them.
+    /// Since when it owes the next [`MIN_PROGRESS`] of them.
     owed_ns: u64,
+    /// Bytes of those that it has taken.
+    moved: usize,
     /// Whether the driver says what is taken at all.
     told: bool,
 }
@@ -42,6 +44,7 @@ impl Clocks {
             busy_ns: now_ns,
             in_flight: 0,
             owed_ns: now_ns,
+            moved: 0,
             told: false,
         }
     }
@@ -55,8 +58,25 @@ impl Clocks {
     pub(super) fn filled(&mut self, len: usize, now_ns: u64) {
         if self.in_flight == 0 {
             self.owed_ns = now_ns;
+            self.moved = 0;
         }
         self.in_flight += len;
+    }
+
+    /// The transport has taken `len` bytes; `all` when nothing is left.
+    fn drained(&mut self, len: usize, all: bool, now_ns: u64) {
+        self.told = true;
+        self.busy_ns = now_ns;
+        self.moved += len;
+        if self.moved >= MIN_PROGRESS {
+            self.moved = 0;
+            self.owed_ns = now_ns;
+        }
+        self.in_flight = if all {
+            0
+        } else {
+            self.in_flight.saturating_sub(len)
+        };
     }
 
     /// Since when the transport takes nothing although there is something, as far as the driver says.
@@ -70,15 +90,7 @@ impl<F: Clone> Connection<F> {
     /// left, also of what was dropped instead of being sent. From these the connection knows whether the peer still
     /// reads.
     pub fn note_drained(&mut self, len: usize, all: bool, now_ns: u64) {
-        let clocks = &mut self.clocks;
-        clocks.told = true;
-        clocks.owed_ns = now_ns;
-        clocks.in_flight = if all {
-            0
-        } else {
-            clocks.in_flight.saturating_sub(len)
-        };
-        clocks.busy(now_ns);
+        self.clocks.drained(len, all, now_ns);
     }
 
     /// Acts on what was due by `now_ns`.
