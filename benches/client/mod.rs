@@ -361,7 +361,9 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         etag,
         content_type: "text/html; charset=utf-8",
         contents,
+        key: Box::default(),
         treatment: Rc::default(),
+        coded_heads: Default::default(),
         heads: [OnceCell::new(), OnceCell::from(Bytes::from(head))],
     }
 }

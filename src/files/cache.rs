@@ -20,13 +20,15 @@ pub enum Found {
     File(Rc<OpenFile>),
     /// A directory, asked for without its trailing slash.
     Directory,
+    /// Nothing: kept for the coded files that most files have none of beside them.
+    Nothing,
 }
 
 impl Found {
     fn small_bytes(&self) -> usize {
         match self {
             Found::File(file) => file.contents.as_ref().map_or(0, bytes::Bytes::len),
-            Found::Directory => 0,
+            Found::Directory | Found::Nothing => 0,
         }
     }
 }
@@ -80,7 +82,7 @@ impl Cache {
     pub fn previous(&self, path: &[u8]) -> Option<&Rc<OpenFile>> {
         match &self.entries.peek(path)?.found {
             Found::File(file) => Some(file),
-            Found::Directory => None,
+            Found::Directory | Found::Nothing => None,
         }
     }
 
@@ -157,7 +159,9 @@ mod tests {
             content_type: "text/plain",
             contents: Some(Bytes::from(vec![0; contents])),
             treatment: Default::default(),
+            key: Box::default(),
             heads: Default::default(),
+            coded_heads: Default::default(),
         }))
     }
 

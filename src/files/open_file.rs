@@ -62,10 +62,14 @@ pub struct OpenFile {
     pub content_type: &'static str,
     /// The whole contents of a small file.
     pub contents: Option<Bytes>,
+    /// The key by which the cache knows it.
+    pub key: Box<[u8]>,
     /// What the rules say of its path.
     pub treatment: Rc<Treatment>,
     /// The encoded head of the plain 200 answer, once for each protocol: kept because it is asked for most.
     pub heads: [OnceCell<Bytes>; 2],
+    /// The same for the answer that this file is as the coded form of another.
+    pub coded_heads: [OnceCell<Bytes>; 2],
 }
 
 impl OpenFile {
@@ -110,6 +114,8 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
         content_type: "text/plain",
         contents: None,
         treatment: Default::default(),
+        key: Box::default(),
         heads: Default::default(),
+        coded_heads: Default::default(),
     }))
 }

@@ -21,7 +21,7 @@ use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
 use super::offload::Offload;
 use super::open::Finished;
-use super::shared::{JOB, KIND, LISTENER, Product, Shared, WAKE};
+use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
 use super::slab::Slab;
 use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
@@ -386,12 +386,9 @@ impl<'a> Shard<'a> {
             },
         );
         while let Some((waiter, product)) = self.shared.offload.next_product() {
-            self.with(
-                waiter.asker.connection,
-                |connection, shared| match product {
-                    Product::Listed(listed) => connection.list(&waiter, listed, shared),
-                },
-            );
+            self.with(waiter.asker.connection, |connection, shared| {
+                connection.take(&waiter, product, shared);
+            });
         }
         if self.control.snapshot.swap(false, Ordering::AcqRel) {
             let snapshot = self.snapshot();

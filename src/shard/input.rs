@@ -3,14 +3,16 @@
 //! A request whose file is known is answered from the call that parsed it; one whose file is not leaves a note with
 //! the job that opens it.
 
-use super::answer::Version;
+use super::answer::{self, Version};
 use super::connection::{Connection, Transport};
 use super::listings::{Listed, Sending};
 use super::open::Waiter;
 use super::protocol::{Protocol, told_by};
-use super::seek::{self, Outcome};
-use super::shared::Shared;
+use super::seek::{self, Outcome, Stage};
+use super::shared::{Product, Shared};
+use crate::files::FileRef;
 use crate::h1::Scheme;
+use crate::response::{End, Response};
 use crate::transport::tls::Progress;
 
 impl Connection {
@@ -82,33 +84,66 @@ impl Connection {
         self.protocol.handle_bytes(self.key, bytes, shared);
     }
 
-    /// A request whose job is done is answered, or waits for the next.
+    /// A request whose file was opened is answered, or waits for something else.
     pub(super) fn resume(&mut self, waiter: &Waiter, outcome: &Outcome, shared: &mut Shared) {
         self.opening -= 1;
-        if let Some(response) = seek::resume(waiter, outcome, shared) {
-            shared.counters.requests += 1;
-            self.protocol.respond(waiter.asker.stream, response);
-            self.mark(shared);
-        }
-        self.note_answers(shared);
+        let response = seek::resume(waiter, outcome, shared);
+        self.respond(waiter, response, shared);
     }
 
-    /// The directory that a request asked for was read, or could not be.
-    pub(super) fn list(&mut self, waiter: &Waiter, listed: Listed, shared: &mut Shared) {
+    /// What was done off the loop for a request of this connection has come.
+    pub(super) fn take(&mut self, waiter: &Waiter, product: Product, shared: &mut Shared) {
+        match (&waiter.stage, product) {
+            (Stage::Trailers(digesting), Product::Digested(digested)) => {
+                let digests = digesting.trailers(digested, shared);
+                let trailers = answer::trailers(&digests, self.protocol.version());
+                let end = if trailers.is_empty() {
+                    End::Done
+                } else {
+                    End::Trailers(trailers)
+                };
+                self.protocol.finish(waiter.asker.stream, end);
+                self.mark(shared);
+            }
+            (Stage::Aside(digesting), Product::Digested(digested)) => {
+                digesting.finish(digested, shared);
+            }
+            (Stage::Listing, Product::Listed(listed)) => self.list(waiter, listed, shared),
+            (_, product) => {
+                self.opening -= 1;
+                let response = seek::resume_with(waiter, product, shared);
+                self.respond(waiter, response, shared);
+            }
+        }
+    }
+
+    fn list(&mut self, waiter: &Waiter, listed: Listed, shared: &mut Shared) {
         let ready = match listed {
             Ok(ready) => *ready,
             Err(status) => return self.resume(waiter, &Err(status), shared),
         };
         self.opening -= 1;
-        shared.counters.requests += 1;
-        let stream = waiter.asker.stream;
         let response = seek::list(waiter, &ready, shared);
-        self.protocol.respond(stream, response);
+        self.respond(waiter, Some(response), shared);
+        let stream = waiter.asker.stream;
         if self.protocol.buffered(stream).is_some() {
             let listing = ready.listing;
             self.listings.push(Sending { stream, listing });
         }
-        self.mark(shared);
+    }
+
+    fn respond(
+        &mut self,
+        waiter: &Waiter,
+        response: Option<Response<FileRef>>,
+        shared: &mut Shared,
+    ) {
+        if let Some(response) = response {
+            shared.counters.requests += 1;
+            self.protocol.respond(waiter.asker.stream, response);
+            self.mark(shared);
+        }
+        self.note_answers(shared);
     }
 
     fn note_answers(&mut self, shared: &mut Shared) {

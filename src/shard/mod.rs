@@ -15,6 +15,7 @@ mod open;
 mod output;
 mod prepare;
 mod protocol;
+mod represent;
 mod seek;
 mod shared;
 mod slab;

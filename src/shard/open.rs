@@ -31,6 +31,12 @@ pub(super) struct Waiter {
     pub(super) request: WaitingRequest,
 }
 
+impl Waiter {
+    fn is_beside(&self) -> bool {
+        matches!(self.stage, Stage::Beside(_))
+    }
+}
+
 /// A path being opened.
 pub(super) struct Job {
     /// Of the cache.
@@ -105,6 +111,10 @@ impl Shared {
         self.jobs.by_key.remove(&job.key);
         match &outcome {
             Ok(found) => self.files.insert(&job.key, found.clone(), self.now_ns),
+            // That there is no coded file beside another is asked with every request for that.
+            Err(404) if job.waiters.iter().any(Waiter::is_beside) => {
+                self.files.insert(&job.key, Found::Nothing, self.now_ns);
+            }
             Err(_) => self.files.remove(&job.key),
         }
         Some(Finished {
@@ -234,7 +244,9 @@ fn open_file(
         content_type: content_type(&job.key),
         contents,
         treatment: Rc::clone(&job.treatment),
+        key: job.key.clone(),
         heads: Default::default(),
+        coded_heads: Default::default(),
     }))
 }
 
@@ -242,7 +254,7 @@ fn open_file(
     clippy::unnecessary_cast,
     reason = "the fields' types differ between architectures"
 )]
-fn identity(stat: &Stat) -> Identity {
+pub(super) fn identity(stat: &Stat) -> Identity {
     Identity {
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,

@@ -150,6 +150,13 @@ impl Protocol {
         shared.scratch = scratch;
     }
 
+    pub(super) fn version(&self) -> Version {
+        match self {
+            Self::Http1(_) => Version::Http1,
+            Self::Http2(_) => Version::Http2,
+        }
+    }
+
     pub(super) fn respond(&mut self, stream: StreamId, response: Response<FileRef>) {
         both!(self, core => core.respond(stream, response));
     }

@@ -8,19 +8,20 @@
 
 use std::rc::Rc;
 
-use super::answer::{self, Context, Field, Request, WaitingRequest};
+use super::answer::{self, Context, Field, Request, Variant, WaitingRequest};
 use super::listings::Ready;
 use super::open::Waiter;
 use super::protocol::StreamId;
-use super::shared::Shared;
-use crate::files::{FileRef, Found, Lookup};
-use crate::http::{Method, target};
+use super::represent::{Beside, Digesting, Representing};
+use super::shared::{Product, Shared};
+use crate::files::{FileRef, Found, Lookup, OpenFile};
+use crate::http::{Coding, Method, target};
 use crate::response::Response;
 use crate::site::{SiteId, Treatment, accepts_html};
 use crate::uring::Owner;
 
-/// What is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a request waits for.
+#[derive(Clone, Debug)]
 pub(super) enum Stage {
     /// What the target names.
     Path,
@@ -32,6 +33,21 @@ pub(super) enum Stage {
     Fallback,
     /// The page of an error.
     Page(u16),
+    /// A file beside the one that was found, which holds it coded.
+    Beside(Box<Beside>),
+    /// The file that was found, coded here.
+    Coding {
+        base: Rc<OpenFile>,
+        coding: Coding,
+        /// Its bytes began to be read then.
+        read_at_secs: u64,
+    },
+    /// Digests that go with the answer.
+    Digesting(Box<Digesting>),
+    /// Digests that follow the content of the answer, which is on its way.
+    Trailers(Box<Digesting>),
+    /// Digests that are kept for another time.
+    Aside(Box<Digesting>),
 }
 
 /// Whose request it is.
@@ -53,7 +69,7 @@ pub(super) fn begin(
     seek(asker, request, None, shared)
 }
 
-/// Goes on with a request whose job is done.
+/// Goes on with a request whose file was opened, or could not be.
 pub(super) fn resume(
     waiter: &Waiter,
     outcome: &Outcome,
@@ -63,38 +79,77 @@ pub(super) fn resume(
     seek(
         waiter.asker,
         &request,
-        Some((waiter.stage, outcome)),
+        Some((&waiter.stage, outcome)),
         shared,
     )
+}
+
+/// Goes on with a request whose file was coded, or of which digests were made.
+pub(super) fn resume_with(
+    waiter: &Waiter,
+    product: Product,
+    shared: &mut Shared,
+) -> Option<Response<FileRef>> {
+    let request = waiter.request.request();
+    let (site, _) = route(&request, shared)?;
+    let representing = Representing {
+        asker: waiter.asker,
+        request: &request,
+        site,
+        shared,
+    };
+    match (&waiter.stage, product) {
+        (
+            Stage::Coding {
+                base,
+                coding,
+                read_at_secs,
+            },
+            Product::Coded(bytes),
+        ) => representing.compressed(base, *coding, *read_at_secs, bytes),
+        (Stage::Digesting(digesting), Product::Digested(digested)) => {
+            Some(representing.digested(digesting, digested))
+        }
+        _ => None,
+    }
 }
 
 /// Answers with the directory that was asked for.
 pub(super) fn list(waiter: &Waiter, ready: &Ready, shared: &mut Shared) -> Response<FileRef> {
     let request = waiter.request.request();
-    let mut path = std::mem::take(&mut shared.path);
-    // It was resolved before.
-    let directory = target::resolve(request.target, &mut path).is_ok();
-    if directory && !path.is_empty() {
-        path.push(b'/');
-    }
-    let treatment = match shared.sites.route(request.authority, &path) {
-        Some(route) => shared.treatment(route.site, &path),
+    let treatment = match route(&request, shared) {
+        Some((_, treatment)) => treatment,
         None => Rc::default(),
     };
     let context = Context {
         request: &request,
         treatment: &treatment,
         clock: &shared.clock,
+        varies: false,
     };
-    let response = answer::listing(ready.format, &ready.etag, &context);
+    answer::listing(ready.format, &ready.etag, &context)
+}
+
+/// The site of a request that was routed before, and what the rules say of its path.
+fn route(request: &Request<'_>, shared: &mut Shared) -> Option<(SiteId, Rc<Treatment>)> {
+    let mut path = std::mem::take(&mut shared.path);
+    let directory = target::resolve(request.target, &mut path).map(|target| target.directory);
+    if directory == Ok(true) && !path.is_empty() {
+        path.push(b'/');
+    }
+    let site = shared
+        .sites
+        .route(request.authority, &path)
+        .map(|route| route.site);
+    let routed = site.map(|site| (site, shared.treatment(site, &path)));
     shared.path = path;
-    response
+    routed
 }
 
 fn seek(
     asker: Asker,
     request: &Request<'_>,
-    given: Option<(Stage, &Outcome)>,
+    given: Option<(&Stage, &Outcome)>,
     shared: &mut Shared,
 ) -> Option<Response<FileRef>> {
     let mut path = std::mem::take(&mut shared.path);
@@ -139,16 +194,20 @@ struct Search<'a> {
 enum Step {
     Done(Response<FileRef>),
     Next(Stage),
+    Found(Rc<OpenFile>),
     List,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     fn run(
         mut self,
         directory: bool,
-        given: Option<(Stage, &Outcome)>,
+        given: Option<(&Stage, &Outcome)>,
     ) -> Option<Response<FileRef>> {
         let mut step = match given {
+            Some((Stage::Beside(beside), outcome)) => {
+                return self.represent().opened((**beside).clone(), outcome);
+            }
             Some((stage, outcome)) => self.conclude(stage, outcome),
             None => match self.first(directory) {
                 Ok(stage) => Step::Next(stage),
@@ -158,14 +217,24 @@ impl Search<'_> {
         loop {
             let stage = match step {
                 Step::Done(response) => return Some(response),
-                Step::Next(stage) => stage,
+                Step::Found(file) => return self.represent().file(&file),
                 Step::List => return self.list(),
+                Step::Next(stage) => stage,
             };
-            step = match self.look(stage) {
-                Ok(found) => self.conclude(stage, &Ok(found)),
+            step = match self.look(&stage) {
+                Ok(found) => self.conclude(&stage, &Ok(found)),
                 Err(None) => return None,
                 Err(Some(response)) => Step::Done(response),
             };
+        }
+    }
+
+    fn represent(self) -> Representing<'a> {
+        Representing {
+            asker: self.asker,
+            request: self.request,
+            site: self.site,
+            shared: self.shared,
         }
     }
 
@@ -203,17 +272,20 @@ impl Search<'_> {
     }
 
     /// What is known of the path of a stage; else `None`, with a job begun, or an answer that needs no file.
-    fn look(&mut self, stage: Stage) -> Result<Found, Option<Response<FileRef>>> {
+    fn look(&mut self, stage: &Stage) -> Result<Found, Option<Response<FileRef>>> {
         let mut key = std::mem::take(&mut self.shared.key);
         self.write_key(stage, &mut key);
         let looked = match self.shared.files.lookup(&key, self.shared.now_ns) {
             Lookup::Hit(found) => Ok(found),
-            Lookup::Open => match (stage == Stage::Path).then(|| self.refused()).flatten() {
+            Lookup::Open => match matches!(stage, Stage::Path)
+                .then(|| self.refused())
+                .flatten()
+            {
                 Some(response) => Err(Some(response)),
                 None => {
                     let waiter = Waiter {
                         asker: self.asker,
-                        stage,
+                        stage: stage.clone(),
                         request: WaitingRequest::new(self.request),
                     };
                     self.shared.open(self.site, &key, waiter);
@@ -226,18 +298,17 @@ impl Search<'_> {
     }
 
     /// The cache's key for what is looked for: the site, and the path within it.
-    fn write_key(&mut self, stage: Stage, key: &mut Vec<u8>) {
+    fn write_key(&mut self, stage: &Stage, key: &mut Vec<u8>) {
         key.clear();
         key.extend_from_slice(&site_key(self.site));
-        if stage == Stage::Path {
+        if matches!(stage, Stage::Path) {
             return key.extend_from_slice(self.path);
         }
         let treatment = self.treatment();
         match stage {
-            Stage::Path | Stage::Listing => {}
             Stage::Index(index) => {
                 key.extend_from_slice(self.path);
-                let name = treatment.index.get(index);
+                let name = treatment.index.get(*index);
                 key.extend_from_slice(name.map_or(b"", |name| name.as_bytes()));
             }
             Stage::Fallback => {
@@ -245,29 +316,30 @@ impl Search<'_> {
                 key.extend_from_slice(page.map_or(b"", |page| page.as_bytes()));
             }
             Stage::Page(status) => {
-                let page = treatment.error_pages.get(status);
+                let page = treatment.error_pages.get(*status);
                 key.extend_from_slice(page.map_or(b"", |page| page.as_bytes()));
             }
+            // What is known by its path, and what has none.
+            _ => {}
         }
     }
 
-    fn conclude(&mut self, stage: Stage, outcome: &Outcome) -> Step {
+    fn conclude(&mut self, stage: &Stage, outcome: &Outcome) -> Step {
         match (stage, outcome) {
             (Stage::Page(status), Ok(Found::File(file))) => {
                 let treatment = self.treatment();
-                self.shared.note(file);
-                Step::Done(answer::page(status, file, &self.context(&treatment)))
+                self.shared.note(file, file.contents.is_some());
+                let variant = Variant::plain(Rc::clone(file), false);
+                let context = self.context(&treatment);
+                Step::Done(answer::page(*status, &variant, &context))
             }
-            (_, Ok(Found::File(file))) => {
-                self.shared.note(file);
-                Step::Done(answer::file(file, &self.context(&file.treatment)))
-            }
+            (_, Ok(Found::File(file))) => Step::Found(Rc::clone(file)),
             (Stage::Path, Ok(Found::Directory)) => {
                 let treatment = self.treatment();
                 let context = self.context(&treatment);
                 Step::Done(answer::redirect_to_directory(self.path, &context))
             }
-            (Stage::Index(index), Ok(Found::Directory) | Err(404)) => {
+            (Stage::Index(index), Ok(Found::Directory | Found::Nothing) | Err(404)) => {
                 if index + 1 < self.treatment().index.len() {
                     Step::Next(Stage::Index(index + 1))
                 } else if self.treatment().listing {
@@ -276,14 +348,14 @@ impl Search<'_> {
                     self.missing()
                 }
             }
-            (Stage::Path | Stage::Listing, Err(404)) => self.missing(),
+            (Stage::Path | Stage::Listing, Ok(Found::Nothing) | Err(404)) => self.missing(),
             (Stage::Path | Stage::Index(_) | Stage::Listing, Err(status)) => self.fail(*status),
-            // The page that was to stand in for what is missing is missing itself.
-            (Stage::Fallback | Stage::Listing, _) => self.fail(404),
             (Stage::Page(status), _) => {
                 let treatment = self.treatment();
-                Step::Done(answer::error(status, &self.context(&treatment)))
+                Step::Done(answer::error(*status, &self.context(&treatment)))
             }
+            // The page that was to stand in for what is missing is missing itself.
+            _ => self.fail(404),
         }
     }
 
@@ -327,6 +399,7 @@ impl Search<'_> {
             request: self.request,
             treatment,
             clock: &self.shared.clock,
+            varies: false,
         }
     }
 }

@@ -15,9 +15,11 @@ use super::offload::Offload;
 use super::open::{Jobs, Waiter};
 use super::output::Pool;
 use super::protocol::{Configs, Scratch};
+use super::represent::Digested;
 use super::seek::site_key;
 use super::timers::Timers;
-use crate::files::{Cache, OpenFile};
+use crate::files::coding::CodedCache;
+use crate::files::{Cache, DigestCache, OpenFile};
 use crate::h2;
 use crate::site::{MountId, SiteId, Sites, Symlinks, Treatment};
 use crate::uring::{Owner, Resolve, Ring};
@@ -35,12 +37,18 @@ const MAX_TREATMENTS: usize = 1_024;
 pub(super) enum Product {
     /// A directory was read.
     Listed(Listed),
+    /// A file was coded, which may have been worth nothing.
+    Coded(Option<Vec<u8>>),
+    /// Digests were made.
+    Digested(Digested),
 }
 
 /// See the module's documentation.
 pub(super) struct Shared {
     pub(super) ring: Ring,
     pub(super) files: Cache,
+    pub(super) coded: CodedCache,
+    pub(super) digests: DigestCache,
     pub(super) jobs: Jobs,
     pub(super) offload: Offload<Waiter, Product>,
     /// Of the mounts, in their order.
@@ -87,10 +95,12 @@ impl Shared {
         let treatments = NonZeroUsize::new(MAX_TREATMENTS).unwrap_or(NonZeroUsize::MIN);
         let configs = Configs::new(timeouts);
         let clock = Clock::new(now_secs);
-        configs.set_date(clock.date(Version::Http1));
+        configs.set_date(clock.date(Version::Http1, false));
         Self {
             ring,
             files: Cache::new(serving.files.revalidate),
+            coded: CodedCache::new(),
+            digests: DigestCache::new(),
             jobs: Jobs::default(),
             offload,
             roots: serving.roots.into_iter().map(Rc::new).collect(),
@@ -150,12 +160,13 @@ impl Shared {
             request,
             treatment: &self.no_rules,
             clock: &self.clock,
+            varies: false,
         }
     }
 
     /// Remembers that an answer needs its body placed.
-    pub(super) fn note(&mut self, file: &OpenFile) {
-        self.answered_unmapped |= file.mapping.is_none() && file.contents.is_none();
+    pub(super) fn note(&mut self, file: &OpenFile, in_memory: bool) {
+        self.answered_unmapped |= file.mapping.is_none() && !in_memory;
     }
 
     /// Takes the time over: nanoseconds since the shard began, and the time of day, asked for once in a second.
@@ -167,7 +178,8 @@ impl Shared {
             let now_secs = now_secs();
             if now_secs != self.clock.now_secs {
                 self.clock = Clock::new(now_secs);
-                self.configs.set_date(self.clock.date(Version::Http1));
+                self.configs
+                    .set_date(self.clock.date(Version::Http1, false));
             }
         }
     }

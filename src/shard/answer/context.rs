@@ -15,6 +15,8 @@ pub(in crate::shard) struct Context<'a> {
     pub(in crate::shard) request: &'a Request<'a>,
     pub(in crate::shard) treatment: &'a Treatment,
     pub(in crate::shard) clock: &'a Clock,
+    /// Whether Accept-Encoding decides on the answer.
+    pub(in crate::shard) varies: bool,
 }
 
 impl<'a> Context<'a> {
@@ -31,7 +33,7 @@ impl<'a> Context<'a> {
     }
 
     fn tail(&self) -> Bytes {
-        let date = self.clock.date(self.request.version);
+        let date = self.clock.date(self.request.version, self.varies);
         let Some(cors) = &self.treatment.cors else {
             return date;
         };

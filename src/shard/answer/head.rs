@@ -96,22 +96,25 @@ pub(in crate::shard) fn core_fields(date: Bytes) -> Bytes {
 pub(in crate::shard) struct Clock {
     /// Seconds since the epoch.
     pub(in crate::shard) now_secs: u64,
-    date: [Bytes; VERSIONS],
+    /// Date alone, and with Vary for what may be coded.
+    fields: [[Bytes; 2]; VERSIONS],
 }
 
 impl Clock {
     pub(in crate::shard) fn new(now_secs: u64) -> Self {
-        let date = [Version::Http1, Version::Http2].map(|version| {
-            let mut block = Vec::with_capacity(40);
+        let fields = [Version::Http1, Version::Http2].map(|version| {
+            let mut block = Vec::with_capacity(80);
             put_field(&mut block, version, b"date", &format_http_date(now_secs));
-            Bytes::from(block)
+            let date = Bytes::copy_from_slice(&block);
+            put_field(&mut block, version, b"vary", b"accept-encoding");
+            [date, block.into()]
         });
-        Self { now_secs, date }
+        Self { now_secs, fields }
     }
 
-    /// The Date field.
-    pub(in crate::shard) fn date(&self, version: Version) -> Bytes {
-        self.date[version as usize].clone()
+    /// The Date field, and Vary where the answer depends on Accept-Encoding.
+    pub(in crate::shard) fn date(&self, version: Version, varies: bool) -> Bytes {
+        self.fields[version as usize][usize::from(varies)].clone()
     }
 }
 
@@ -135,8 +138,8 @@ mod tests {
         );
         let clock = Clock::new(784_111_777);
         assert_eq!(
-            clock.date(Version::Http1),
-            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+            clock.date(Version::Http1, true),
+            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nvary: accept-encoding\r\n"
         );
     }
 }

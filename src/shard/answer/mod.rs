@@ -6,10 +6,12 @@ mod head;
 mod listing;
 mod refusal;
 mod request;
+mod variant;
 
 pub(super) use context::Context;
-pub(super) use file::{file, page};
+pub(super) use file::{Digests, decide, file, page, trailers};
 pub(super) use head::{Clock, core_fields};
 pub(super) use listing::listing;
 pub(super) use refusal::{bad_target, error, options, redirect, redirect_to_directory};
 pub(super) use request::{Field, Request, Version, WaitingRequest};
+pub(super) use variant::Variant;
