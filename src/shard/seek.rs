@@ -14,9 +14,9 @@ use super::open::Waiter;
 use super::protocol::StreamId;
 use super::shared::Shared;
 use crate::files::{FileRef, Found, Lookup};
-use crate::http::{Method, target};
+use crate::http::{Accept, Method, target};
 use crate::response::Response;
-use crate::site::{SiteId, Treatment, accepts_html};
+use crate::site::{SiteId, Treatment};
 use crate::uring::Owner;
 
 /// What is looked for.
@@ -301,7 +301,7 @@ impl Search<'_> {
 
     fn missing(&mut self) -> Step {
         let page = self.treatment().fallback.is_some()
-            && self.request.get(Field::Accept).is_some_and(accepts_html);
+            && Accept::of(self.request.get(Field::Accept)).accepts_html();
         if page {
             Step::Next(Stage::Fallback)
         } else {
