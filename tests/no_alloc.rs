@@ -1,11 +1,14 @@
 //! What every request goes through without an allocation: its fields are decoded (once warm; a decoder that has seen no
-//! insertion owns no memory at all), its site and mount are found, and CORS is answered.
+//! insertion owns no memory at all), its site and mount are found, CORS is answered, and a representation is chosen.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use ringlane::h2::hpack::{Decoder, Indexing, Outcome, encode_field};
-use ringlane::http::Method;
+use ringlane::http::{
+    Accept, AcceptEncoding, Coding, Digest, DigestAlgorithm, EntityTag, ListingType, Method,
+    MultipartByteRanges, RangeOutcome, WantDigest, range,
+};
 use ringlane::site::{
-    Builder, CertificateId, Cors, CorsRequest, Defaults, Mount, Origins, Symlinks, accepts_html,
+    Builder, CertificateId, Cors, CorsRequest, Defaults, Mount, Origins, Symlinks,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -144,7 +147,34 @@ fn routing_and_cors_allocate_nothing() {
         for method in [Method::Get, Method::Options] {
             fields += cors.answer(method, &request).fields().count();
         }
-        assert!(accepts_html(b"text/html, */*;q=0.8"));
     });
     assert_eq!((allocated, fields), (0, 8));
+}
+
+#[test]
+fn negotiation_allocates_nothing() {
+    let mut between = Vec::with_capacity(1_024);
+    let allocated = allocations(|| {
+        let codings = AcceptEncoding::of(Some(b"gzip, deflate, br;q=0.9, zstd;q=0.8, *;q=0"));
+        assert_eq!(codings.choose(Coding::PRECOMPRESSED), Some(Coding::Gzip));
+        let types = Accept::of(Some(
+            b"application/json;x=\"a, b\", text/html;q=0.9, */*;q=0.8",
+        ));
+        assert_eq!(types.listing_type(), ListingType::Json);
+        assert!(types.accepts_html());
+        let digests = WantDigest::of(Some(b"sha-512=3, sha-256=10;a, unixsum=0"));
+        assert_eq!(digests.choose(), Some(DigestAlgorithm::Sha256));
+        let value = Digest::Sha512([7; 64]).field_value();
+        let tag = EntityTag::new(1, 2, 3, 4).coded(Coding::Zstd, 1);
+        assert_eq!((value.as_bytes().len(), tag.as_bytes().len()), (98, 16));
+        let RangeOutcome::Satisfiable(ranges) = range::resolve(Some(b"bytes=0-9,-9"), 4_096) else {
+            panic!("satisfiable");
+        };
+        let multipart = MultipartByteRanges::new(&ranges, b"text/plain", 4_096, 1).unwrap();
+        multipart.put_part_header(0, &mut between);
+        multipart.put_part_header(1, &mut between);
+        multipart.put_closing_delimiter(&mut between);
+        assert_eq!(multipart.content_length(), between.len() as u64 + 19);
+    });
+    assert_eq!(allocated, 0);
 }

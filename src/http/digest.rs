@@ -89,8 +89,8 @@ impl Digest {
 /// `Want-Repr-Digest` or `Want-Content-Digest` (section 4): a few weights, so that it can be kept while a file is
 /// opened.
 ///
-/// Made with [`Default`] (no field: no digest is wanted) and [`WantDigest::add_line`] for each line of the
-/// field in their order, which is the same as adding them joined by commas (RFC 9110 section 5.3).
+/// Read from the whole value by [`WantDigest::of`]; or, from the [`Default`] on (no field: no digest is wanted), line by line, in
+/// their order, by [`WantDigest::add_line`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WantDigest {
     sha_256: u8,
@@ -99,6 +99,15 @@ pub struct WantDigest {
 }
 
 impl WantDigest {
+    /// Reads the value of the field, its lines joined by commas (RFC 9110 section 5.3); `None` where there is no field.
+    pub fn of(field: Option<&[u8]>) -> Self {
+        let mut read = Self::default();
+        if let Some(field) = field {
+            read.add_line(field);
+        }
+        read
+    }
+
     /// Reads one line of the field: a dictionary (RFC 9651 section 3.2) of integers from 0 to 10.
     ///
     /// A line that is anything else makes the whole field be ignored, as RFC 9651 section 4.2 demands of what does not

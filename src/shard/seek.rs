@@ -15,9 +15,9 @@ use super::protocol::StreamId;
 use super::represent::{Beside, Digesting, Representing};
 use super::shared::{Product, Shared};
 use crate::files::{FileRef, Found, Lookup, OpenFile};
-use crate::http::{Coding, Method, target};
+use crate::http::{Accept, Coding, Method, target};
 use crate::response::Response;
-use crate::site::{SiteId, Treatment, accepts_html};
+use crate::site::{SiteId, Treatment};
 use crate::uring::Owner;
 
 /// What a request waits for.
@@ -373,7 +373,7 @@ impl<'a> Search<'a> {
 
     fn missing(&mut self) -> Step {
         let page = self.treatment().fallback.is_some()
-            && self.request.get(Field::Accept).is_some_and(accepts_html);
+            && Accept::of(self.request.get(Field::Accept)).accepts_html();
         if page {
             Step::Next(Stage::Fallback)
         } else {

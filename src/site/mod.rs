@@ -9,11 +9,10 @@
 //! 3. [`Sites::treatment`]: what the rules say of this path. It is the same for every request for the path, so it is
 //!    made once and kept with what is remembered of the file.
 //! 4. Per request: [`Cors::answer`], [`Redirection::location`], [`Fields::for_status`], [`ErrorPages::get`],
-//!    [`accepts_html`] for the fallback.
+//!    [`Accept::accepts_html`](crate::http::Accept::accepts_html) for the fallback.
 
 mod cors;
 mod error_page;
-mod fallback;
 mod fields;
 mod glob;
 mod host;
@@ -24,7 +23,6 @@ mod sites;
 
 pub use cors::{Cors, CorsAnswer, CorsRequest, ExposedName, Origin, OriginError, Origins};
 pub use error_page::{ErrorPages, StatusError, StatusPattern};
-pub use fallback::accepts_html;
 pub use fields::{FieldError, FieldName, FieldValue, Fields};
 pub use glob::{GlobError, PathGlob};
 pub use host::{HostError, HostPattern};

@@ -103,7 +103,8 @@ pub struct Treatment {
     /// Pages for errors.
     pub error_pages: ErrorPages,
     /// Served with 200, and as if it had been asked for, when nothing is found at the path (404, but not when `refused`),
-    /// the method is GET or HEAD, and [`accepts_html`](super::accepts_html) says that a page is asked for.
+    /// the method is GET or HEAD, and [`Accept::accepts_html`](crate::http::Accept::accepts_html) says that a page is
+    /// asked for.
     pub fallback: Option<SitePath>,
     /// See [`Settings::index`].
     pub index: Box<[IndexName]>,
