@@ -71,6 +71,15 @@ pub struct Hole<F> {
     pub stream: u32,
 }
 
+/// A frame without a hole that must not go out unless the holes of its stream that stand before it are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// Buffer position of its header.
+    pub at: usize,
+    /// The stream.
+    pub stream: u32,
+}
+
 /// One TLS record of a sealed slot: its header is at `at`, its plaintext at `at + prefix`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -85,6 +94,8 @@ pub struct Record {
 pub struct Plan<F> {
     /// Holes in wire order.
     pub holes: Vec<Hole<F>>,
+    /// Frames that depend on holes before them, in wire order.
+    pub dependents: Vec<Dependent>,
     /// Records in wire order (sealed layout only).
     pub records: Vec<Record>,
     /// The part of the buffer in use.
@@ -99,6 +110,7 @@ impl<F> Default for Plan<F> {
     fn default() -> Self {
         Self {
             holes: Vec::new(),
+            dependents: Vec::new(),
             records: Vec::new(),
             used: WIRE_OFFSET..WIRE_OFFSET,
             wire_len: 0,
@@ -111,6 +123,7 @@ impl<F> Plan<F> {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.holes.clear();
+        self.dependents.clear();
         self.records.clear();
         self.ended.clear();
         self.used = WIRE_OFFSET..WIRE_OFFSET;
@@ -306,6 +319,14 @@ impl<'a, F> Slot<'a, F> {
             }
         }
         self.invariants();
+    }
+
+    /// Notes that the frame of `stream` whose header is at `at` must not go out unless the holes of that stream that
+    /// stand before it are filled.
+    pub fn depends(&mut self, at: usize, stream: u32) {
+        if !self.plan.holes.is_empty() {
+            self.plan.dependents.push(Dependent { at, stream });
+        }
     }
 
     /// Notes that a response whose request came at `started_ns` ends in this slot.
