@@ -83,6 +83,15 @@ impl<F> Hole<F> {
     }
 }
 
+/// A frame without a hole that must not go out unless the holes of its stream that stand before it are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// Buffer position of its header.
+    pub at: usize,
+    /// The stream.
+    pub stream: u32,
+}
+
 /// One TLS record of a sealed slot: its header is at `at`, its plaintext at `at + prefix`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -97,6 +106,8 @@ pub struct Record {
 pub struct Plan<F> {
     /// Holes in wire order.
     pub holes: Vec<Hole<F>>,
+    /// Frames that depend on holes before them, in wire order.
+    pub dependents: Vec<Dependent>,
     /// Records in wire order (sealed layout only).
     pub records: Vec<Record>,
     /// The part of the buffer in use.
@@ -111,6 +122,7 @@ impl<F> Default for Plan<F> {
     fn default() -> Self {
         Self {
             holes: Vec::new(),
+            dependents: Vec::new(),
             records: Vec::new(),
             used: WIRE_OFFSET..WIRE_OFFSET,
             wire_len: 0,
@@ -123,6 +135,7 @@ impl<F> Plan<F> {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.holes.clear();
+        self.dependents.clear();
         self.records.clear();
         self.ended.clear();
         self.used = WIRE_OFFSET..WIRE_OFFSET;
@@ -374,6 +387,14 @@ impl<'a, F> Slot<'a, F> {
             }
         }
         self.invariants();
+    }
+
+    /// Notes that the frame of `stream` whose header is at `at` must not go out unless the holes of that stream that
+    /// stand before it are filled.
+    pub fn depends(&mut self, at: usize, stream: u32) {
+        if !self.plan.holes.is_empty() {
+            self.plan.dependents.push(Dependent { at, stream });
+        }
     }
 
     /// Notes that a response whose request came at `started_ns` ends in this slot.

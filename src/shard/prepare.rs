@@ -20,11 +20,6 @@ use crate::files::FileRef;
 use crate::slot::{Hole, Layout, Plan};
 use crate::uring::{self, Mapping, Owner, Ring};
 
-/// A frame type that no specification uses: a peer must ignore it (RFC 9113, section 5.5).
-const IGNORED_FRAME_TYPE: u8 = 0xf0;
-/// Bytes of an HTTP/2 frame header (RFC 9113, section 4.1).
-const FRAME_HEADER_LEN: usize = 9;
-
 /// The rest of a begun frame that is read ahead at most. Reading more would cost what gathering saves; a file that
 /// shrinks within a larger frame ends the connection.
 const MAX_SECURED: usize = 64 << 10;
@@ -288,8 +283,7 @@ fn run_limit(holes: &[Hole<FileRef>], end: usize) -> u64 {
         .map_or(0, |hole| hole.offset + hole.len as u64)
 }
 
-/// The file of the hole at `from` cannot supply it: every frame of that stream from there on carries no body, and the
-/// stream is reset.
+/// The file of the hole at `from` cannot supply it: nothing of that stream from there on goes out, and it is reset.
 ///
 /// Bytes that no frame announces were promised by a head that is out, or in this slot: the connection cannot go on.
 fn fail(outgoing: &mut Outgoing, protocol: &mut Protocol, from: usize) -> Step {
@@ -300,50 +294,12 @@ fn fail(outgoing: &mut Outgoing, protocol: &mut Protocol, from: usize) -> Step {
     else {
         return Step::Broken;
     };
-    let stream = outgoing.plan.holes[from].stream;
-    if outgoing.plan.holes[from].frame().is_none() {
-        protocol.body_failed(stream, 0);
+    if !protocol.cut(&mut outgoing.plan, buffer, outgoing.layout, from) {
         return Step::Broken;
     }
-    let mut unsent = 0;
-    for hole in outgoing.plan.holes[from..]
-        .iter_mut()
-        .filter(|hole| hole.stream == stream)
-    {
-        let header = &mut buffer[hole.frame_at..hole.frame_at + FRAME_HEADER_LEN];
-        if outgoing.layout == Layout::Gathered {
-            // An empty DATA frame without END_STREAM.
-            unsent += hole.len;
-            hole.len = 0;
-            header[..3].fill(0);
-            header[4] = 0;
-        } else {
-            if header[3] != IGNORED_FRAME_TYPE {
-                unsent += usize::from(header[0]) << 16
-                    | usize::from(header[1]) << 8
-                    | usize::from(header[2]);
-                header[3] = IGNORED_FRAME_TYPE;
-                header[4] = 0;
-            }
-            buffer[hole.at..hole.at + hole.len].fill(0);
-        }
-    }
-    protocol.body_failed(stream, unsent);
-    if outgoing.layout != Layout::Gathered {
-        skip_failed(outgoing, stream);
-    }
-    Step::Ready
-}
-
-/// Placed and sealed: the holes of a failed stream are not read; their frames are ignored by the peer.
-fn skip_failed(outgoing: &mut Outgoing, stream: u32) {
-    let first = outgoing.ready.0;
-    let mut index = 0;
-    outgoing.plan.holes.retain(|hole| {
-        index += 1;
-        index <= first || hole.stream != stream
-    });
+    // Of the hole at hand nothing is read any more.
     outgoing.ready.1 = 0;
+    Step::Ready
 }
 
 #[cfg(test)]
@@ -356,7 +312,8 @@ mod tests {
 
     use super::*;
     use crate::files::test_file;
-    use crate::h2::{self, Config};
+    use crate::h2::settings::SettingsFrame;
+    use crate::h2::{self, Config, Scratch, limits};
     use crate::slot::Slot;
     use crate::uring::{Arena, Gather};
 
@@ -377,8 +334,19 @@ mod tests {
         Outgoing::new(gather, plan, Layout::Gathered, Bytes::new(), 0)
     }
 
+    /// A core with requests on the streams 1, 3 and 5.
     fn core() -> Protocol {
-        Protocol::Http2(h2::Connection::new(Rc::new(Config::default()), 0))
+        let mut core = h2::Connection::new(Rc::new(Config::default()), 0);
+        let mut input = limits::PREFACE.to_vec();
+        input.extend_from_slice(SettingsFrame::new(&[]).as_bytes());
+        for stream in [1, 3, 5] {
+            // `:method` GET, `:scheme` https, `:path` /, and `:authority` a.
+            input
+                .extend_from_slice(&[0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x87, 0x84, 1, 1, b'a']);
+        }
+        let (mut input, mut scratch) = (&input[..], Scratch::default());
+        while core.handle_bytes(0, &mut input, &mut scratch).is_some() {}
+        Protocol::Http2(core)
     }
 
     /// The streams that the core resets.

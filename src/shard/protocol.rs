@@ -10,7 +10,7 @@ use super::seek::{self, Asker};
 use super::shared::Shared;
 use crate::files::FileRef;
 use crate::response::{End, Response, Segment};
-use crate::slot::Slot;
+use crate::slot::{Layout, Plan, Slot};
 use crate::uring::Owner;
 use crate::{h1, h2};
 
@@ -196,11 +196,25 @@ impl Protocol {
         both!(self, core => core.note_drained(len, all, now_ns));
     }
 
-    /// A file could not supply what was framed of it; `unsent` bytes of that were turned into what a peer ignores.
-    pub(super) fn body_failed(&mut self, stream: StreamId, unsent: usize) {
+    /// The file of the hole at `from` cannot supply it: nothing of that stream from there on goes out. `false` when the
+    /// peer was promised those bytes by what it has already, so that the connection cannot go on.
+    pub(super) fn cut(
+        &mut self,
+        plan: &mut Plan<FileRef>,
+        buffer: &mut [u8],
+        layout: Layout,
+        from: usize,
+    ) -> bool {
         match self {
-            Self::Http1(core) => core.body_failed(),
-            Self::Http2(core) => core.body_failed(stream, unsent),
+            Self::Http1(core) => {
+                core.body_failed();
+                false
+            }
+            Self::Http2(core) => {
+                let cut = h2::cut(plan, buffer, layout, from);
+                core.body_failed(cut);
+                true
+            }
         }
     }
 

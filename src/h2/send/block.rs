@@ -16,6 +16,8 @@ pub(in crate::h2) struct PendingBlock {
     prefix: Option<u8>,
     head: [Bytes; 2],
     pub(super) end_stream: bool,
+    /// Whether content comes before it, without which it must not go out.
+    trailers: bool,
     begun: bool,
 }
 
@@ -32,8 +34,22 @@ impl PendingBlock {
             prefix,
             head,
             end_stream,
+            trailers: false,
             begun: false,
         }
+    }
+
+    /// Trailers, of which nothing is out yet.
+    pub(super) fn trailers(stream: StreamId, prefix: Option<u8>, block: Bytes) -> Self {
+        Self {
+            trailers: true,
+            ..Self::new(stream, prefix, [block, Bytes::new()], true)
+        }
+    }
+
+    /// Whether it is the trailers of that stream.
+    pub(in crate::h2) fn is_trailers_of(&self, stream: StreamId) -> bool {
+        self.trailers && self.stream == stream
     }
 
     /// Whose block it is.
@@ -71,7 +87,10 @@ impl PendingBlock {
                 flags,
                 stream_id: self.stream,
             };
-            slot.put_frame_header(&header.to_bytes());
+            let at = slot.put_frame_header(&header.to_bytes());
+            if self.trailers {
+                slot.depends(at, self.stream);
+            }
             self.begun = true;
             let mut len = len;
             if let Some(prefix) = self.prefix.filter(|_| len > 0) {

@@ -41,7 +41,7 @@ impl<F: Clone> Connection<F> {
                     }
                 }
                 Control::StreamUpdate(id) => self.put_stream_update(slot, id),
-                Control::RstStream(id, code) => slot.put(&frame::rst_stream(id, code)),
+                Control::RstStream(id, code) => put_reset(slot, id, code),
             }
             self.control.pop_front();
         }
@@ -128,5 +128,18 @@ impl<F: Clone> Connection<F> {
             let _ = stream.recv_window.credit(increment);
             slot.put(&frame::window_update(id, increment));
         }
+    }
+}
+
+fn put_reset<F>(slot: &mut Slot<'_, F>, id: StreamId, code: ErrorCode) {
+    let frame = frame::rst_stream(id, code);
+    let Some((header, payload)) = frame.split_first_chunk() else {
+        return;
+    };
+    let at = slot.put_frame_header(header);
+    slot.put(payload);
+    if code == ErrorCode::NO_ERROR {
+        // It says that the answer was whole.
+        slot.depends(at, id);
     }
 }

@@ -8,9 +8,11 @@
 
 mod block;
 mod control;
+mod cut;
 mod response;
 
 pub(super) use block::PendingBlock;
+pub use cut::{Cut, cut};
 
 use super::connection::Connection;
 use super::limits::MAX_UNPACED_FRAME;
@@ -33,6 +35,10 @@ impl<F: Clone> Connection<F> {
     /// whose END_STREAM is framed.
     pub fn poll_transmit(&mut self, now_ns: u64, slot: &mut Slot<'_, F>) {
         self.active_ns = now_ns;
+        if !self.pace.is_busy() {
+            // What was framed before is on its way: its files cannot fail any more.
+            self.ended.clear();
+        }
         if self.streams.len() > 0 {
             self.clocks.busy_ns = now_ns;
         }

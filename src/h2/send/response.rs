@@ -118,12 +118,12 @@ impl<F: Clone> Connection<F> {
                     flags: flags::END_STREAM,
                     stream_id: id,
                 };
-                slot.put_frame_header(&header.to_bytes());
+                let at = slot.put_frame_header(&header.to_bytes());
+                slot.depends(at, id);
             }
             Some(block) => {
                 let limit = self.block_limit();
-                let head = [block, Bytes::new()];
-                let mut pending = PendingBlock::new(id, self.encoder.prefix(), head, true);
+                let mut pending = PendingBlock::trailers(id, self.encoder.prefix(), block);
                 if !pending.put(slot, limit) {
                     self.pending = Some(Box::new(pending));
                     return false;
@@ -189,7 +189,12 @@ impl<F: Clone> Connection<F> {
         };
         let frame_at = slot.put_frame_header(&header.to_bytes());
         match piece {
-            Piece::Bytes(bytes) => slot.put(&bytes[..len]),
+            Piece::Bytes(bytes) => {
+                slot.put(&bytes[..len]);
+                if matches!(stream.body, Body::Stream(_)) {
+                    slot.depends(frame_at, id);
+                }
+            }
             Piece::File { file, offset, .. } => slot.hole(file, offset, len, frame_at, id),
         }
         stream.body.advance(len as u64);
@@ -236,6 +241,9 @@ impl<F: Clone> Connection<F> {
             self.budgets.earn();
         }
         let stream = self.streams.get(index);
+        if matches!(stream.body, Body::File { .. } | Body::Stream(_)) {
+            self.ended.push(stream.id);
+        }
         let half =
             stream.state.on(Input::Send { end: true }) == Ok(Next::To(State::HalfClosedLocal));
         self.ready.unlink(&mut self.streams, index, Phase::Waiting);
@@ -243,6 +251,7 @@ impl<F: Clone> Connection<F> {
         if half {
             let stream = self.streams.get_mut(index);
             stream.delivered = false;
+            self.note_progress(index, 0);
             if !matches!(self.closing, Closing::No | Closing::Notice) || self.is_much_left(index) {
                 self.reset_stream(index, ErrorCode::NO_ERROR);
             }
