@@ -37,7 +37,7 @@ impl Connection {
             }
             Transport::Handshake(handshake) => match handshake.handle_bytes(bytes, &mut self.raw) {
                 Ok(Progress::More) => return self.mark(shared),
-                Ok(Progress::Done { session, rest }) => {
+                Ok(Progress::Done { session, rest, .. }) => {
                     self.transport = Transport::Session(session);
                     self.mark(shared);
                     self.watch(shared);
