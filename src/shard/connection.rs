@@ -171,7 +171,10 @@ impl Connection {
                     self.prepare(shared);
                 }
             }
-            Event::Accepted { .. } | Event::Opened { .. } | Event::Woken { .. } => {}
+            Event::Accepted { .. }
+            | Event::Discarded { .. }
+            | Event::Opened { .. }
+            | Event::Woken { .. } => {}
         }
     }
 
