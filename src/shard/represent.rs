@@ -14,7 +14,9 @@ use super::seek::{Asker, Outcome, Stage};
 use super::shared::{Product, Shared};
 use crate::files::coding::{Coded, MADE_HERE, compress, worth_coding};
 use crate::files::{DIGEST_AT_ONCE_BYTES, FileRef, Found, Hasher, Lookup, OpenFile};
-use crate::http::{AcceptEncoding, Coding, Decision, Digest, DigestAlgorithm, Method, WantDigest};
+use crate::http::{
+    AcceptEncoding, Coding, Decision, Digest, DigestAlgorithm, Method, WantDigest, accepts_trailers,
+};
 use crate::response::Response;
 use crate::site::SiteId;
 
@@ -321,10 +323,7 @@ impl Representing<'_> {
 
     /// RFC 9110, section 10.1.4.
     fn takes_trailers(&self) -> bool {
-        self.request.get(Field::Te).is_some_and(|te| {
-            te.split(|&byte| byte == b',')
-                .any(|member| member.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-        })
+        self.request.get(Field::Te).is_some_and(accepts_trailers)
     }
 
     fn answer(
