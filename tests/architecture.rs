@@ -60,7 +60,15 @@ fn the_data_path_shares_nothing() {
         "src/transport/tls/handshake.rs: pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {",
         "src/transport/tls/config.rs: ) -> Result<Arc<ServerConfig>, rustls::Error> {",
     ];
-    for folder in ["shard", "transport", "h2", "files", "http", "uring"] {
+    for folder in [
+        "shard",
+        "transport",
+        "h2",
+        "files",
+        "http",
+        "listing",
+        "uring",
+    ] {
         for line in named(
             folder,
             &[
@@ -120,6 +128,20 @@ fn arrows_point_down_only() {
     );
     assert_eq!(
         named("files", &["crate::shard", "crate::server", "crate::h2"]),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        named(
+            "listing",
+            &[
+                "crate::shard",
+                "crate::server",
+                "crate::h2",
+                "crate::uring",
+                "crate::config",
+                "glommio"
+            ]
+        ),
         [] as [&str; 0]
     );
     assert_eq!(
