@@ -77,8 +77,18 @@ pub enum End {
     Open,
     /// There is nothing more.
     Done,
-    /// There is nothing more but trailers, encoded as the head is.
+    /// There is nothing more but trailers, encoded as the head is. Without a byte they are none.
     Trailers(Bytes),
+}
+
+impl End {
+    /// Trailers that say nothing are none.
+    fn normalized(self) -> Self {
+        match self {
+            Self::Trailers(block) if block.is_empty() => Self::Done,
+            other => other,
+        }
+    }
 }
 
 /// A body of several pieces, or of which the end is not known yet.
@@ -97,13 +107,19 @@ impl<F> Stream<F> {
         Self {
             len: segments.iter().map(Segment::len).sum(),
             segments,
-            end,
+            end: end.normalized(),
         }
+    }
+
+    /// Whether more may be appended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.end, End::Open)
     }
 
     /// One more piece. Ignored when the end is known already.
     pub fn append(&mut self, segment: Segment<F>) {
-        if matches!(self.end, End::Open) && !segment.is_empty() {
+        if self.is_open() && !segment.is_empty() {
             self.len += segment.len();
             self.segments.push_back(segment);
         }
@@ -111,8 +127,8 @@ impl<F> Stream<F> {
 
     /// Says how it ends. Ignored when the end is known already.
     pub fn finish(&mut self, end: End) {
-        if matches!(self.end, End::Open) {
-            self.end = end;
+        if self.is_open() {
+            self.end = end.normalized();
         }
     }
 }
@@ -172,6 +188,12 @@ impl<F> Body<F> {
         }
     }
 
+    /// Whether more may be appended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Stream(stream) if stream.is_open())
+    }
+
     /// What comes next, if something is known.
     #[must_use]
     pub fn front(&self) -> Option<Piece<'_, F>> {
@@ -213,6 +235,18 @@ impl<F> Body<F> {
                     stream.segments.pop_front();
                 }
             }
+        }
+    }
+
+    /// The trailers, if they are known.
+    #[must_use]
+    pub fn trailers(&self) -> Option<&Bytes> {
+        match self {
+            Self::Stream(stream) => match &stream.end {
+                End::Trailers(trailers) => Some(trailers),
+                End::Open | End::Done => None,
+            },
+            _ => None,
         }
     }
 

@@ -115,6 +115,10 @@ pub const INCOMPLETE_TIMEOUT_NS: u64 = 20_000_000_000;
 /// and never read, each of which holds a file and its share of memory open for ever.
 pub const STALL_TIMEOUT_NS: u64 = 300_000_000_000;
 
+/// Nanoseconds that the rest of a request may take whose answer is out, until its sender is told to stop. Stops: uploads
+/// that are answered and never end, each of which keeps a stream; what is taken of them is bounded as well.
+pub const ANSWERED_TIMEOUT_NS: u64 = 30_000_000_000;
+
 /// Nanoseconds between two looks for such streams.
 pub const STALL_SWEEP_NS: u64 = 30_000_000_000;
 

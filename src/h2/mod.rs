@@ -45,6 +45,7 @@ pub use frame::StreamId;
 pub use head::{RequestHead, Scratch, Trailers};
 pub use priority::Priority;
 pub use recv::Event;
+pub use send::{Cut, cut};
 pub use timeouts::{Keepalive, Timeouts};
 
-pub use crate::response::{Body, Response};
+pub use crate::response::{Body, End, Response, Segment};

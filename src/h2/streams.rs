@@ -30,6 +30,17 @@ pub(super) enum Phase {
     Body,
     /// The body waits for the stream's window.
     Blocked,
+    /// The body waits for the application: nothing of it is known at the moment, and more may come.
+    Dry,
+    /// In the queue of what needs no window, with the end of the message: its trailers, or END_STREAM alone.
+    Ending,
+}
+
+impl Phase {
+    /// Whether the stream is in a queue of the scheduler.
+    pub(super) fn is_queued(self) -> bool {
+        matches!(self, Self::Fresh | Self::Body | Self::Ending)
+    }
 }
 
 /// A stream.
@@ -76,6 +87,18 @@ pub(super) struct Streams<F> {
     /// First free place of the slab, linked by `next`.
     free: Index,
     len: u16,
+}
+
+impl<F> Stream<F> {
+    /// Where a response belongs whose field block is out.
+    pub(super) fn rest(&self) -> Phase {
+        match (self.body.known_len(), self.body.is_open()) {
+            (0, true) => Phase::Dry,
+            (0, false) => Phase::Ending,
+            _ if self.send_window.available() == 0 => Phase::Blocked,
+            _ => Phase::Body,
+        }
+    }
 }
 
 impl<F> Default for Streams<F> {

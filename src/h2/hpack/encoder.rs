@@ -105,6 +105,11 @@ impl Encoder {
         }
     }
 
+    /// A field block was not sent after all: what stood in front of it is said again, which does no harm.
+    pub fn repeat(&mut self) {
+        self.update_due |= self.table_size == 0;
+    }
+
     /// The byte that must stand in front of the next field block, if one must; says so once, so the block has to be
     /// sent. Trailers and pushed requests are field blocks too.
     #[must_use]

@@ -296,6 +296,7 @@ impl<F: Clone> Connection<F> {
         }
         self.budgets.spend(Budget::Resets, now_ns)?;
         let Some(index) = self.streams.find(id) else {
+            self.forget_ended(id);
             self.resets.add(id, false);
             self.answer(Control::RstStream(id, error.code()))?;
             return Ok(None);

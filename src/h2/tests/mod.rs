@@ -3,6 +3,7 @@
 
 mod blocks;
 mod errors;
+mod failures;
 mod flood;
 mod flow;
 mod idle;
@@ -12,6 +13,7 @@ mod random;
 mod schedule;
 mod session;
 mod shutdown;
+mod streaming;
 mod uploads;
 
 use std::rc::Rc;
@@ -21,7 +23,7 @@ use bytes::Bytes;
 use super::frame::{FRAME_HEADER_LEN, FrameHeader, Goaway, Kind, flags};
 use super::hpack::{self, Decoder, Indexing};
 use super::settings::SettingsFrame;
-use super::{Body, Config, Connection, ErrorCode, Event, Response, Scratch, StreamId};
+use super::{Body, Config, Connection, Cut, ErrorCode, Event, Response, Scratch, StreamId};
 use crate::slot::{Layout, Plan, RecordLayout, Slot};
 
 /// TLS 1.3's records.
@@ -316,11 +318,22 @@ impl Client {
 
     /// Fills one slot and takes its wire; `false` when there was nothing.
     fn transmit(&mut self) -> bool {
+        let (mut buffer, plan) = self.fill();
+        self.take(&mut buffer, &plan)
+    }
+
+    /// Fills one slot.
+    fn fill(&mut self) -> (Vec<u8>, Plan<u8>) {
         let mut buffer = vec![0; self.slot_len];
         let mut plan = Plan::default();
         let mut slot = Slot::new(&mut buffer, &mut plan, self.layout, self.burst);
         self.core.poll_transmit(self.now_ns, &mut slot);
         slot.finish();
+        (buffer, plan)
+    }
+
+    /// Takes the wire of a slot; `false` when there is nothing.
+    fn take(&mut self, buffer: &mut [u8], plan: &Plan<u8>) -> bool {
         self.ended += plan.ended.len();
         let before = self.wire.len();
         match self.layout {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, StreamId, flags};
 use ringlane::h2::hpack::{Indexing, encode_field, encode_status};
 use ringlane::h2::limits::{MAX_MAX_FRAME_SIZE, PREFACE};
-use ringlane::h2::{Body, Config, Connection, ErrorCode, Event, Response, Scratch};
+use ringlane::h2::{Body, Config, Connection, Cut, ErrorCode, Event, Response, Scratch};
 use ringlane::slot::{Layout, Plan, Slot};
 
 use super::input::Input;
@@ -225,7 +225,7 @@ impl Peer {
             22 => {
                 // It is for streams that had their answer.
                 return Step::Both(
-                    |core, stream| core.body_failed(stream, 1),
+                    |core, stream| core.body_failed(Cut { stream, unsent: 1 }),
                     self.stream(input) | 1,
                 );
             }
