@@ -72,6 +72,7 @@ fn the_data_path_shares_nothing() {
         "h2",
         "files",
         "http",
+        "listing",
         "site",
         "uring",
     ] {
@@ -148,6 +149,21 @@ fn arrows_point_down_only() {
         named(
             "files",
             &["crate::shard", "crate::server", "crate::h1", "crate::h2"]
+        ),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        named(
+            "listing",
+            &[
+                "crate::shard",
+                "crate::server",
+                "crate::h1",
+                "crate::h2",
+                "crate::uring",
+                "crate::config",
+                "glommio"
+            ]
         ),
         [] as [&str; 0]
     );
