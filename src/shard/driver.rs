@@ -111,11 +111,6 @@ pub(super) async fn run(
             Turn::Idle => {}
             Turn::Over => break,
         }
-        if shard.hand_work_over() {
-            // The executor passes it on in its own turn.
-            executor.yield_task_queue_now().await;
-            continue;
-        }
         if executor.need_preempt() {
             executor.yield_task_queue_now().await;
         }
@@ -197,17 +192,6 @@ impl<'a> Shard<'a> {
             return Turn::Over;
         }
         Turn::Idle
-    }
-
-    /// Hands what would hold the loop up to the executor's blocking threads; whether there was any.
-    fn hand_work_over(&mut self) -> bool {
-        let mut any = false;
-        while let Some(work) = self.shared.offload.next_work() {
-            any = true;
-            // Its product comes by a way of its own; the task only keeps the executor's half alive.
-            glommio::spawn_local(glommio::executor().spawn_blocking(work)).detach();
-        }
-        any
     }
 
     /// The connection whose turn it is: who waits for an arena slot goes first, as soon as there is one.
