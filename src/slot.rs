@@ -26,6 +26,9 @@ pub const MAX_RECORD_PLAINTEXT: usize = 16_384;
 /// have to be begun for it.
 pub const FRAME_SLACK: usize = 64;
 
+/// A slot with less room than this takes no more body.
+const MIN_ROOM: usize = FRAME_SLACK;
+
 /// Length of an HTTP/2 frame header in bytes (RFC 9113, section 4.1).
 const FRAME_HEADER_LEN: usize = 9;
 
@@ -65,10 +68,19 @@ pub struct Hole<F> {
     /// Gathered: the wire continues with this hole when the buffer has been sent up to here.
     /// Placed and sealed: the buffer position of the hole's first byte.
     pub at: usize,
-    /// Buffer position of the frame header that announces these bytes.
+    /// Buffer position of the frame header that announces these bytes; `at` when none does.
     pub frame_at: usize,
     /// The stream whose body this is.
     pub stream: u32,
+}
+
+impl<F> Hole<F> {
+    /// Buffer position of the frame header that announces these bytes, when one does: then it can still be said that
+    /// they do not come. Without one they were promised by what went before.
+    #[must_use]
+    pub fn frame(&self) -> Option<usize> {
+        (self.frame_at != self.at).then_some(self.frame_at)
+    }
 }
 
 /// A frame without a hole that must not go out unless the holes of its stream that stand before it are filled.
@@ -244,6 +256,44 @@ impl<'a, F> Slot<'a, F> {
         fit
     }
 
+    /// The bytes to give the next part of a body that no frame header announces, at most `want`, with `around` bytes that
+    /// are put before and after it; 0 when this slot takes no more body.
+    ///
+    /// With records, a part that is cut because the slot ends is cut where a record ends.
+    #[must_use]
+    pub fn body_len(&self, want: usize, around: usize) -> usize {
+        let burst_left = self.burst.saturating_sub(self.plan.wire_len);
+        let room = self.room();
+        if burst_left <= around || room <= around.max(MIN_ROOM) {
+            return 0;
+        }
+        let room = match self.layout {
+            Layout::Gathered => usize::MAX,
+            Layout::Placed | Layout::Sealed(_) => room - around,
+        };
+        let fit = want.min(room).min(burst_left - around);
+        if self.plan.holes.len() + self.holes_of(fit) > MAX_HOLES {
+            return 0;
+        }
+        if matches!(self.layout, Layout::Sealed(_)) && fit < want {
+            let open = match self.open_record {
+                Some(_) => self.record_left(),
+                None => 0,
+            };
+            if let Some(whole) = (around + fit).checked_sub(open) {
+                let aligned = open + whole / MAX_RECORD_PLAINTEXT * MAX_RECORD_PLAINTEXT;
+                if aligned > around {
+                    return aligned - around;
+                }
+            }
+            // Half a record is worth it in a slot that has nothing else.
+            if self.plan.records.len() > 1 {
+                return 0;
+            }
+        }
+        fit
+    }
+
     /// Appends bytes.
     ///
     /// # Panics
@@ -290,6 +340,24 @@ impl<'a, F> Slot<'a, F> {
     where
         F: Clone,
     {
+        self.leave(file, offset, len, Some(frame_at), stream);
+    }
+
+    /// As [`Slot::hole`], for bytes that no frame header announces.
+    ///
+    /// # Panics
+    /// When a placed hole is longer than [`Slot::room`].
+    pub fn bare_hole(&mut self, file: &F, offset: u64, len: usize, stream: u32)
+    where
+        F: Clone,
+    {
+        self.leave(file, offset, len, None, stream);
+    }
+
+    fn leave(&mut self, file: &F, offset: u64, len: usize, frame_at: Option<usize>, stream: u32)
+    where
+        F: Clone,
+    {
         if self.layout == Layout::Gathered {
             let at = self.plan.used.end;
             self.plan.holes.push(Hole {
@@ -297,7 +365,7 @@ impl<'a, F> Slot<'a, F> {
                 offset,
                 len,
                 at,
-                frame_at,
+                frame_at: frame_at.unwrap_or(at),
                 stream,
             });
             self.plan.wire_len += len;
@@ -311,7 +379,7 @@ impl<'a, F> Slot<'a, F> {
                     offset,
                     len,
                     at,
-                    frame_at,
+                    frame_at: frame_at.unwrap_or(at),
                     stream,
                 });
                 offset += len as u64;

@@ -20,9 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use client::{Agent, BATCH, Chunk, Core, Files, LARGE, SEALED, SMALL, SMALL_BYTES};
-use ringlane::files::REVALIDATE_NS;
+use ringlane::files::FilesConfig;
 use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, flags};
-use ringlane::shard::{self, Handle, Listener, Report};
+use ringlane::shard::{self, Handle, Listener, Report, Serving};
+use ringlane::site::Sites;
 use ringlane::slot::Layout;
 use ringlane::transport::tls::server_config;
 use rustix::fs::{Mode, OFlags};
@@ -240,7 +241,11 @@ impl Server {
                 socket: listener.into(),
                 tls: tls.is_some(),
             }],
-            root: rustix::fs::open(root, flags, Mode::empty()).unwrap(),
+            serving: Serving {
+                roots: vec![rustix::fs::open(root, flags, Mode::empty()).unwrap()],
+                sites: Sites::single(root),
+                files: FilesConfig::default(),
+            },
             tls,
             timeouts: ringlane::h2::Timeouts::default(),
         };
@@ -387,7 +392,7 @@ fn serve<S: Read + Write>(server: &Server, how: &str, connect: impl Fn() -> S) {
     }
     let mut client = Client::new(connect(), SMALL);
     let mut chunk = Chunk::small(Agent::H2load, 1);
-    std::thread::sleep(Duration::from_nanos(REVALIDATE_NS));
+    std::thread::sleep(FilesConfig::default().revalidate);
     let places = of_shard(allocations(server.thread, || {
         client.socket.write_all(chunk.next()).unwrap();
         assert_eq!(client.answers(1), SMALL_BYTES);

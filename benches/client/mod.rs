@@ -8,6 +8,7 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ringlane::files::{Cache, FileRef, Found, Identity, Lookup, OpenFile};
@@ -291,7 +292,7 @@ pub(crate) struct Files {
 impl Files {
     /// The small file has its contents in memory, the large one is `large_bytes` long and has not.
     pub(crate) fn new(large_bytes: u64) -> Self {
-        let mut cache = Cache::new();
+        let mut cache = Cache::new(Duration::from_secs(1));
         let small = Bytes::from(vec![b'x'; SMALL_BYTES]);
         for (path, len, contents) in [
             (SMALL, SMALL_BYTES as u64, Some(small)),
@@ -360,6 +361,9 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         etag,
         content_type: "text/html; charset=utf-8",
         contents,
+        key: Box::default(),
+        treatment: Rc::default(),
+        coded_heads: Default::default(),
         heads: [OnceCell::new(), OnceCell::from(Bytes::from(head))],
     }
 }

@@ -14,14 +14,12 @@ pub enum ListingType {
 
 /// What a request says of media types: a few weights, so that it can be kept while a file is opened.
 ///
-/// Made with [`Default`] (no field: everything is equally welcome) and [`Accept::add_line`] for each line of the
-/// field in any order, which is the same as adding them joined by commas (section 5.3).
+/// Read from the whole value by [`Accept::of`]; or, from the [`Default`] on (no field: nothing is asked for), line by line, in
+/// any order, by [`Accept::add_line`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accept {
     html: Option<Match>,
     json: Option<Match>,
-    /// The most preferred range of all, whatever it names.
-    most: Option<Preference>,
 }
 
 /// How closely a media range names a type: "the most specific reference has precedence" (section 12.5.1).
@@ -49,6 +47,15 @@ struct Match {
 type Preference = (Quality, Specificity);
 
 impl Accept {
+    /// Reads the value of the field, its lines joined by commas (RFC 9110 section 5.3); `None` where there is no field.
+    pub fn of(field: Option<&[u8]>) -> Self {
+        let mut read = Self::default();
+        if let Some(field) = field {
+            read.add_line(field);
+        }
+        read
+    }
+
     /// Reads one line of the field. Members that break the grammar are ignored.
     pub fn add_line(&mut self, line: &[u8]) {
         for range in members(line).filter_map(MediaRange::parse) {
@@ -65,7 +72,6 @@ impl Accept {
                     *decides = Some(decides.map_or(found, |known| known.nearer(found)));
                 }
             }
-            self.most = self.most.max(Some((range.quality, range.specificity())));
         }
     }
 
@@ -84,16 +90,12 @@ impl Accept {
         }
     }
 
-    /// Whether nothing is more welcome than `text/html`: true for the navigation of a browser, for `*/*` alone and
-    /// without the field; false for an image, a style sheet or data that a page asks for with a type in front of
-    /// `*/*`. Only then can the page of an application stand in for a path that leads nowhere.
-    ///
-    /// A script's or `fetch`'s own `*/*` cannot be told from a tool's, so that the path has no extension must be
-    /// asked besides.
-    pub fn prefers_html(&self) -> bool {
-        let html = self.html.map(Match::preference);
-        self.most.is_none()
-            || (html >= self.most && html.is_some_and(|(quality, _)| quality.is_acceptable()))
+    /// Whether a page is asked for, so that the one of an application can stand in for a path that leads nowhere:
+    /// `text/html` or `text/*` is named, with a weight above 0, as a browser does where the user goes. `*/*` does
+    /// not count: so ask scripts, images and `fetch`, which are to be told that a file is missing.
+    pub fn accepts_html(&self) -> bool {
+        self.html
+            .is_some_and(|html| html.specificity > Specificity::Any && html.quality.is_acceptable())
     }
 }
 
@@ -224,11 +226,11 @@ mod tests {
 
     #[test]
     fn what_clients_send() {
-        for (line, listing, prefers_html) in [
+        for (line, listing, accepts_html) in [
             (CHROMIUM, Html, true),
             (FIREFOX, Html, true),
             // curl, wget, most libraries, and a script or `fetch` in a browser.
-            (&b"*/*"[..], Html, true),
+            (&b"*/*"[..], Html, false),
             (b"application/json", Json, false),
             // jQuery's getJSON, and axios.
             (
@@ -248,41 +250,44 @@ mod tests {
             (b"text/html, application/json", Html, true),
             (b"application/json, text/html", Html, true),
             (b"application/json;q=0.9, text/html", Html, true),
-            (b"application/json, text/html;q=0.9", Json, false),
+            (b"application/json, text/html;q=0.9", Json, true),
         ] {
             let accept = parse(&[line]);
             assert_eq!(accept.listing_type(), listing, "{}", line.escape_ascii());
             assert_eq!(
-                accept.prefers_html(),
-                prefers_html,
+                accept.accepts_html(),
+                accepts_html,
                 "{}",
                 line.escape_ascii()
             );
         }
         let absent = Accept::default();
-        assert_eq!((absent.listing_type(), absent.prefers_html()), (Html, true));
+        assert_eq!(
+            (absent.listing_type(), absent.accepts_html()),
+            (Html, false)
+        );
     }
 
     #[test]
     fn s12_5_1_the_most_specific_range_decides() {
-        for (line, listing, prefers_html) in [
+        for (line, listing, accepts_html) in [
             (&b"text/*, application/json;q=0.9"[..], Html, true),
-            (b"text/*;q=0.3, application/json", Json, false),
+            (b"text/*;q=0.3, application/json", Json, true),
             (
                 b"text/html;q=0.1, text/*, application/json;q=0.5",
                 Json,
-                false,
+                true,
             ),
             (b"*/*, text/html;q=0", Json, false),
-            (b"*/*, text/html;q=0.5", Json, false),
-            (b"*/*;q=0.5, application/json;q=0.4", Html, true),
+            (b"*/*, text/html;q=0.5", Json, true),
+            (b"*/*;q=0.5, application/json;q=0.4", Html, false),
             (b"application/*", Json, false),
             (b"application/*, */*", Json, false),
             // The example of the section: level 3 is not what is served, so plain text/html counts.
             (
                 b"text/*;q=0.3, text/html;q=0.7, text/html;level=3, application/json;q=0.8",
                 Json,
-                false,
+                true,
             ),
             (b"text/html;level=1", Html, true),
             (
@@ -305,12 +310,32 @@ mod tests {
             let accept = parse(&[line]);
             assert_eq!(accept.listing_type(), listing, "{}", line.escape_ascii());
             assert_eq!(
-                accept.prefers_html(),
-                prefers_html,
+                accept.accepts_html(),
+                accepts_html,
                 "{}",
                 line.escape_ascii()
             );
         }
+    }
+
+    #[test]
+    fn pages_are_asked_for_by_browsers_and_not_by_scripts() {
+        for (line, page) in [
+            (&b"application/json , TEXT/HTML ; q=0.1"[..], true),
+            (b"text/*", true),
+            (b"text/*;q=0", false),
+            (b"text/html;q=0, text/*", false),
+            (b"text/*, text/html;level=1;q=0.000", false),
+            (b"text/html;q=0.001", true),
+            (b"image/avif,image/webp,*/*;q=0.8", false),
+            (b"text/htmlx", false),
+            (b"", false),
+            (b",;,;q=0", false),
+        ] {
+            let accept = Accept::of(Some(line));
+            assert_eq!(accept.accepts_html(), page, "{}", line.escape_ascii());
+        }
+        assert!(!Accept::of(None).accepts_html());
     }
 
     #[test]
@@ -323,7 +348,7 @@ mod tests {
         ] {
             let accept = parse(&[line]);
             assert_eq!(accept.listing_type(), Html, "{}", line.escape_ascii());
-            assert!(!accept.prefers_html(), "{}", line.escape_ascii());
+            assert!(!accept.accepts_html(), "{}", line.escape_ascii());
         }
     }
 
@@ -357,7 +382,7 @@ mod tests {
         assert_eq!(accept.listing_type(), Json);
         let quoted = parse(&[b"image/png;x=\", text/html, \\\"\", application/json;q=0.1"]);
         assert_eq!(
-            (quoted.listing_type(), quoted.prefers_html()),
+            (quoted.listing_type(), quoted.accepts_html()),
             (Json, false)
         );
     }
@@ -391,12 +416,6 @@ mod tests {
             let joined = [&one[..], b", ", &two].concat();
             prop_assert_eq!(parse(&[&one, &two]), parse(&[&joined]));
             prop_assert_eq!(parse(&[&one, &two]), parse(&[&two, &one]));
-        }
-
-        #[test]
-        fn who_prefers_html_is_not_listed_to_in_json(line in any_line()) {
-            let accept = parse(&[&line]);
-            prop_assert!(!accept.prefers_html() || accept.listing_type() == Html);
         }
 
         #[test]

@@ -6,8 +6,8 @@ use super::trim_ows;
 
 /// What a request says of content codings: a few weights, so that it can be kept while a file is opened.
 ///
-/// Made with [`Default`] (no field: nothing is asked for) and [`AcceptEncoding::add_line`] for each line of the
-/// field in any order, which is the same as adding them joined by commas (section 5.3).
+/// Read from the whole value by [`AcceptEncoding::of`]; or, from the [`Default`] on (no field: nothing is asked for), line by line, in
+/// any order, by [`AcceptEncoding::add_line`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AcceptEncoding {
     br: Option<Quality>,
@@ -19,6 +19,15 @@ pub struct AcceptEncoding {
 }
 
 impl AcceptEncoding {
+    /// Reads the value of the field, its lines joined by commas (RFC 9110 section 5.3); `None` where there is no field.
+    pub fn of(field: Option<&[u8]>) -> Self {
+        let mut read = Self::default();
+        if let Some(field) = field {
+            read.add_line(field);
+        }
+        read
+    }
+
     /// Reads one line of the field. Members that break the grammar and codings that are not served are ignored; of
     /// a coding that is named twice (also as `gzip` and `x-gzip`) the lower weight counts, as no coding is always
     /// right.

@@ -8,9 +8,9 @@ use super::trim_ows;
 /// separator, its name, another separator and three digits.
 const ENTITY_TAG_BYTES: usize = 2 + 3 + 3 * 16 + 8 + 1 + 4 + 1 + 3;
 
-/// A strong entity tag of a file, `"inode-size-seconds-nanoseconds"` in hex, then its coding where it has one.
+/// A strong entity tag; that of a file is `"inode-size-seconds-nanoseconds"` in hex, then its coding where it has one.
 ///
-/// It is strong because a file that is replaced has a new inode, and one that is written has a new modification
+/// A file's is strong because a file that is replaced has a new inode, and one that is written has a new modification
 /// time. Two writes of the same length within one tick of the kernel's clock (some milliseconds, before
 /// fine-grained times in Linux 6.13) are the exception that section 8.8.1 tells an origin server to think
 /// of: publish by renaming, then there is none.
@@ -30,6 +30,15 @@ impl EntityTag {
         text.put_hex(mtime_secs.cast_unsigned());
         text.put(b"-");
         text.put_hex(u64::from(mtime_nanos));
+        text.put(b"\"");
+        Self(text)
+    }
+
+    /// The tag of a representation that a digest of its content stands for: `"digest"`, in hex.
+    pub fn from_digest(digest: u64) -> Self {
+        let mut text = InlineBytes::new();
+        text.put(b"\"");
+        text.put_hex(digest);
         text.put(b"\"");
         Self(text)
     }
@@ -166,6 +175,7 @@ mod tests {
     #[test]
     fn the_form_of_a_tag() {
         assert_eq!(example().as_bytes(), b"\"1a-200-65-ff\"");
+        assert_eq!(EntityTag::from_digest(0x1a2).as_bytes(), b"\"1a2\"");
         let widest = EntityTag::new(u64::MAX, u64::MAX, -1, u32::MAX).coded(Coding::Zstd, u8::MAX);
         assert_eq!(widest.as_bytes().len(), ENTITY_TAG_BYTES);
     }

@@ -17,13 +17,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
-use super::answer;
 use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
+use super::offload::Offload;
 use super::open::Finished;
 use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
 use super::slab::Slab;
-use super::{Command, Control, Listener, Options, Report};
+use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
 use crate::uring::{
     Completion, Event, Owner, Ring, RingOptions, SetupError, set_tcp_notsent_lowat,
@@ -94,13 +94,13 @@ pub(super) struct Shard<'a> {
 pub(super) async fn run(
     options: Options,
     control: &Control,
-    wake: OwnedFd,
+    pipe: WakePipe,
     reports: &Sender<Report>,
 ) -> Result<(), StartError> {
     // The ring is made here, on the thread that will be its single issuer.
     let ring = Ring::new(&RING)?;
     let began = Instant::now();
-    let mut shard = Shard::new(options, ring, now_secs(), control, wake, reports);
+    let mut shard = Shard::new(options, ring, now_secs(), control, pipe, reports);
     shard.begin();
     // The receiver is gone only when the server is ending anyway.
     let _ = reports.send(Report::Ready { shard: shard.index });
@@ -110,6 +110,11 @@ pub(super) async fn run(
             Turn::More => continue,
             Turn::Idle => {}
             Turn::Over => break,
+        }
+        if shard.hand_work_over() {
+            // The executor passes it on in its own turn.
+            executor.yield_task_queue_now().await;
+            continue;
         }
         if executor.need_preempt() {
             executor.yield_task_queue_now().await;
@@ -128,7 +133,7 @@ impl<'a> Shard<'a> {
         ring: Ring,
         now_secs: u64,
         control: &'a Control,
-        wake: OwnedFd,
+        pipe: WakePipe,
         reports: &'a Sender<Report>,
     ) -> Self {
         Self {
@@ -139,10 +144,16 @@ impl<'a> Shard<'a> {
             warn_from_ns: 0,
             tls: options.tls,
             control,
-            wake: Rc::new(wake),
+            wake: Rc::new(pipe.woken),
             reports,
             command: Command::Serve,
-            shared: Shared::new(ring, options.root, options.timeouts, now_secs),
+            shared: Shared::new(
+                ring,
+                options.serving,
+                options.timeouts,
+                Offload::new(pipe.wake, pipe.affinity),
+                now_secs,
+            ),
         }
     }
 
@@ -186,6 +197,17 @@ impl<'a> Shard<'a> {
             return Turn::Over;
         }
         Turn::Idle
+    }
+
+    /// Hands what would hold the loop up to the executor's blocking threads; whether there was any.
+    fn hand_work_over(&mut self) -> bool {
+        let mut any = false;
+        while let Some(work) = self.shared.offload.next_work() {
+            any = true;
+            // Its product comes by a way of its own; the task only keeps the executor's half alive.
+            glommio::spawn_local(glommio::executor().spawn_blocking(work)).detach();
+        }
+        any
     }
 
     /// The connection whose turn it is: who waits for an arena slot goes first, as soon as there is one.
@@ -328,26 +350,12 @@ impl<'a> Shard<'a> {
         self.shared.ring.close(socket);
     }
 
-    /// Everybody who waited for a file is answered.
+    /// Everybody who waited for a file goes on.
     fn answer(&mut self, finished: Finished) {
-        let Finished {
-            path,
-            waiters,
-            outcome,
-        } = finished;
+        let Finished { waiters, outcome } = finished;
         for waiter in waiters {
-            let (path, outcome) = (&path, &outcome);
-            self.with(waiter.connection, |connection, shared| {
-                let request = waiter.request.request();
-                let response = match outcome {
-                    Ok(found) => {
-                        shared.note(found);
-                        answer::found(found, path, &request, &shared.clock)
-                    }
-                    Err(status) => answer::error(*status, &request, &shared.clock),
-                };
-                shared.counters.requests += 1;
-                connection.respond(waiter.stream, response, shared);
+            self.with(waiter.asker.connection, |connection, shared| {
+                connection.resume(&waiter, &outcome, shared);
             });
         }
     }
@@ -377,6 +385,11 @@ impl<'a> Shard<'a> {
                 generation: 0,
             },
         );
+        while let Some((waiter, product)) = self.shared.offload.next_product() {
+            self.with(waiter.asker.connection, |connection, shared| {
+                connection.take(&waiter, product, shared);
+            });
+        }
         if self.control.snapshot.swap(false, Ordering::AcqRel) {
             let snapshot = self.snapshot();
             let _ = self.reports.send(Report::Interval(Box::new(snapshot)));

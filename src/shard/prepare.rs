@@ -15,8 +15,8 @@ use rustix::io::Errno;
 
 use super::connection::Transport;
 use super::output::Outgoing;
+use super::protocol::Protocol;
 use crate::files::FileRef;
-use crate::h2;
 use crate::slot::{Hole, Layout, Plan};
 use crate::uring::{self, Mapping, Owner, Ring};
 
@@ -38,14 +38,14 @@ pub(super) enum Step {
 /// Goes on until the slot can be sent or waits for the ring.
 pub(super) fn prepare(
     outgoing: &mut Outgoing,
-    h2: &mut h2::Connection<FileRef>,
+    protocol: &mut Protocol,
     transport: &mut Transport,
     ring: &mut Ring,
     owner: Owner,
 ) -> Step {
     match outgoing.layout {
         Layout::Gathered => match bring_in(outgoing, ring, owner) {
-            Step::Ready => check_sizes(outgoing, h2),
+            Step::Ready => check_sizes(outgoing, protocol),
             step => step,
         },
         Layout::Placed => read_holes(outgoing, ring, owner),
@@ -56,21 +56,22 @@ pub(super) fn prepare(
     }
 }
 
-/// The read into the holes came back.
+/// The read into the holes came back: whether the connection can go on.
 pub(super) fn read_done(
     outgoing: &mut Outgoing,
-    h2: &mut h2::Connection<FileRef>,
+    protocol: &mut Protocol,
     result: Result<usize, Errno>,
-) {
+) -> Step {
     match result {
         Ok(n) if n > 0 => filled(outgoing, n),
         Err(Errno::INTR | Errno::AGAIN) => {}
         // The end of the file, or an error of its medium.
         Ok(_) | Err(_) => {
             let hole = outgoing.ready.0;
-            fail(outgoing, h2, hole);
+            return fail(outgoing, protocol, hole);
         }
     }
+    Step::Ready
 }
 
 /// The pages of the hole at hand were brought in, or could not be.
@@ -147,7 +148,7 @@ fn resident(mapping: &Mapping, file: &FileRef, range: &Range<u64>) -> bool {
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
 /// A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out of step.
-fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Step {
+fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol) -> Step {
     let begun = outgoing
         .cursor
         .begun(&outgoing.plan)
@@ -166,7 +167,9 @@ fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Ste
                 if begun == Some(lost) {
                     return Step::Broken;
                 }
-                fail(outgoing, h2, lost);
+                if fail(outgoing, protocol, lost) == Step::Broken {
+                    return Step::Broken;
+                }
                 // What follows in the run may be of another stream.
                 index = lost + 1;
                 continue;
@@ -281,18 +284,22 @@ fn run_limit(holes: &[Hole<FileRef>], end: usize) -> u64 {
 }
 
 /// The file of the hole at `from` cannot supply it: nothing of that stream from there on goes out, and it is reset.
-fn fail(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>, from: usize) {
+///
+/// Bytes that no frame announces were promised by a head that is out, or in this slot: the connection cannot go on.
+fn fail(outgoing: &mut Outgoing, protocol: &mut Protocol, from: usize) -> Step {
     let Some(buffer) = outgoing
         .gather
         .as_mut()
         .and_then(|gather| gather.buffer_mut())
     else {
-        return;
+        return Step::Broken;
     };
-    let cut = h2::cut(&mut outgoing.plan, buffer, outgoing.layout, from);
-    h2.body_failed(cut);
+    if !protocol.cut(&mut outgoing.plan, buffer, outgoing.layout, from) {
+        return Step::Broken;
+    }
     // Of the hole at hand nothing is read any more.
     outgoing.ready.1 = 0;
+    Step::Ready
 }
 
 #[cfg(test)]
@@ -306,7 +313,7 @@ mod tests {
     use super::*;
     use crate::files::test_file;
     use crate::h2::settings::SettingsFrame;
-    use crate::h2::{Config, Scratch, limits};
+    use crate::h2::{self, Config, Scratch, limits};
     use crate::slot::Slot;
     use crate::uring::{Arena, Gather};
 
@@ -328,7 +335,7 @@ mod tests {
     }
 
     /// A core with requests on the streams 1, 3 and 5.
-    fn core() -> h2::Connection<FileRef> {
+    fn core() -> Protocol {
         let mut core = h2::Connection::new(Rc::new(Config::default()), 0);
         let mut input = limits::PREFACE.to_vec();
         input.extend_from_slice(SettingsFrame::new(&[]).as_bytes());
@@ -339,11 +346,11 @@ mod tests {
         }
         let (mut input, mut scratch) = (&input[..], Scratch::default());
         while core.handle_bytes(0, &mut input, &mut scratch).is_some() {}
-        core
+        Protocol::Http2(core)
     }
 
     /// The streams that the core resets.
-    fn resets(core: &mut h2::Connection<FileRef>) -> Vec<u8> {
+    fn resets(core: &mut Protocol) -> Vec<u8> {
         let (mut buffer, mut plan) = (vec![0; 1_000], Plan::default());
         let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Placed, usize::MAX);
         core.poll_transmit(0, &mut slot);

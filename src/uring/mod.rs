@@ -38,7 +38,7 @@ pub use park::read_eventfd;
 pub use probe::SetupError;
 pub use queues::RingCounters;
 pub use read_now::{read_now, resident_now};
-pub use ring::{Ring, RingOptions};
+pub use ring::{Resolve, Ring, RingOptions};
 pub use socket::set_tcp_notsent_lowat;
 
 /// Most segments that the kernel takes in one vectored operation (`UIO_MAXIOV`, readv(2)).

@@ -150,7 +150,7 @@ fn the_initial_size_changes_while_streams_are_open() {
     client.send(&[get(1), get(3)].concat());
     client.answer_file(1, 100);
     client.answer_file(3, 100);
-    assert_eq!(data_lengths(&client.receive(), 1), []);
+    assert_eq!(data_lengths(&client.receive(), 1), [] as [u32; 0]);
     client.send(&settings(&[(id::INITIAL_WINDOW_SIZE, 1)]));
     let frames = client.receive();
     assert_eq!(

@@ -59,6 +59,14 @@ impl<F: Clone> Connection<F> {
         self.supply(stream, |body| body.finish(end))
     }
 
+    /// Bytes of the body of `stream` that are known and not framed yet, while its end is open. `None` when its end is
+    /// known, or the stream is gone.
+    #[must_use]
+    pub fn buffered(&self, stream: StreamId) -> Option<u64> {
+        let body = &self.streams.get(self.streams.find(stream)?).body;
+        body.is_open().then(|| body.known_len())
+    }
+
     fn supply(&mut self, stream: StreamId, supply: impl FnOnce(&mut Stream<F>)) -> bool {
         let Some(index) = self.streams.find(stream) else {
             return false;

@@ -5,15 +5,20 @@ use bytes::Bytes;
 use super::request::{VERSIONS, Version};
 use crate::h2::hpack::{self, Indexing};
 use crate::http::format_http_date;
+use crate::site::Fields;
 
 /// A head that is being written: status first, then fields with names in lower case.
-pub(in crate::shard) struct Head {
+pub(super) struct Head<'a> {
     block: Vec<u8>,
     version: Version,
+    status: u16,
+    /// Fields that the rules set: they are there from the beginning, and the server's own of the same name are left
+    /// out.
+    set: &'a Fields,
 }
 
-impl Head {
-    pub(in crate::shard) fn new(version: Version, status: u16) -> Self {
+impl<'a> Head<'a> {
+    pub(super) fn new(version: Version, status: u16, set: &'a Fields) -> Self {
         let mut block = Vec::with_capacity(256);
         match version {
             Version::Http2 => hpack::encode_status(&mut block, status),
@@ -25,25 +30,35 @@ impl Head {
                 block.extend_from_slice(b"\r\n");
             }
         }
-        Self { block, version }
+        for (name, value) in set.for_status(status) {
+            put_field(&mut block, version, name.as_bytes(), value);
+        }
+        Self {
+            block,
+            version,
+            status,
+            set,
+        }
     }
 
-    /// Adds a field. Neither name nor value may hold CR, LF or NUL: they come from this crate, or from a
+    /// Adds a field of the server's own, unless a rule has set it. Neither name nor value may hold CR, LF or NUL: they come from this crate, or from a
     /// configuration that was checked.
-    pub(in crate::shard) fn field(&mut self, name: &[u8], value: &[u8]) {
-        put_field(&mut self.block, self.version, name, value);
+    pub(super) fn field(&mut self, name: &'static str, value: &[u8]) {
+        if !self.set.for_status(self.status).any(|(set, _)| set == name) {
+            put_field(&mut self.block, self.version, name.as_bytes(), value);
+        }
     }
 
-    pub(in crate::shard) fn number(&mut self, name: &[u8], value: u64) {
+    pub(super) fn number(&mut self, name: &'static str, value: u64) {
         self.field(name, value.to_string().as_bytes());
     }
 
-    pub(in crate::shard) fn into_bytes(self) -> Bytes {
+    pub(super) fn into_bytes(self) -> Bytes {
         self.block.into()
     }
 }
 
-fn put_field(block: &mut Vec<u8>, version: Version, name: &[u8], value: &[u8]) {
+pub(super) fn put_field(block: &mut Vec<u8>, version: Version, name: &[u8], value: &[u8]) {
     match version {
         Version::Http2 => hpack::encode_field(block, name, value, Indexing::Without),
         Version::Http1 => {
@@ -57,53 +72,74 @@ fn put_field(block: &mut Vec<u8>, version: Version, name: &[u8], value: &[u8]) {
 }
 
 /// The reason phrase of a status.
-pub(in crate::shard) fn reason(status: u16) -> &'static str {
+pub(super) fn reason(status: u16) -> &'static str {
     ::http::StatusCode::from_u16(status)
         .ok()
         .and_then(|status| status.canonical_reason())
         .unwrap_or("Unknown")
 }
 
+/// Field lines of HTTP/1.1 for what its core says by itself.
+pub(in crate::shard) fn core_fields(date: Bytes) -> Bytes {
+    let mut block = Vec::from(date);
+    let nosniff = b"nosniff";
+    put_field(
+        &mut block,
+        Version::Http1,
+        b"x-content-type-options",
+        nosniff,
+    );
+    block.into()
+}
+
 /// The fields that change with the clock only, encoded once a second.
 pub(in crate::shard) struct Clock {
     /// Seconds since the epoch.
     pub(in crate::shard) now_secs: u64,
-    date: [Bytes; VERSIONS],
+    /// Date alone, and with Vary for what may be coded.
+    fields: [[Bytes; 2]; VERSIONS],
 }
 
 impl Clock {
     pub(in crate::shard) fn new(now_secs: u64) -> Self {
-        let date = [Version::Http1, Version::Http2].map(|version| {
-            let mut block = Vec::with_capacity(40);
+        let fields = [Version::Http1, Version::Http2].map(|version| {
+            let mut block = Vec::with_capacity(80);
             put_field(&mut block, version, b"date", &format_http_date(now_secs));
-            Bytes::from(block)
+            let date = Bytes::copy_from_slice(&block);
+            put_field(&mut block, version, b"vary", b"accept-encoding");
+            [date, block.into()]
         });
-        Self { now_secs, date }
+        Self { now_secs, fields }
     }
 
-    /// The Date field.
-    pub(in crate::shard) fn date(&self, version: Version) -> Bytes {
-        self.date[version as usize].clone()
+    /// The Date field, and Vary where the answer depends on Accept-Encoding.
+    pub(in crate::shard) fn date(&self, version: Version, varies: bool) -> Bytes {
+        self.fields[version as usize][usize::from(varies)].clone()
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_head_of_http1_is_text() {
-        let mut head = Head::new(Version::Http1, 206);
-        head.field(b"etag", b"\"x\"");
-        head.number(b"content-length", 12);
+        let mut set = Fields::default();
+        set.set("Server".parse().unwrap(), "us".parse().unwrap());
+        set.set("Content-Type".parse().unwrap(), "a/b".parse().unwrap());
+        let mut head = Head::new(Version::Http1, 206, &set);
+        head.field("content-type", b"c/d");
+        head.field("etag", b"\"x\"");
+        head.number("content-length", 12);
         assert_eq!(
             head.into_bytes(),
-            "HTTP/1.1 206 Partial Content\r\netag: \"x\"\r\ncontent-length: 12\r\n"
+            "HTTP/1.1 206 Partial Content\r\nserver: us\r\ncontent-type: a/b\r\netag: \"x\"\r\ncontent-length: 12\r\n"
         );
         let clock = Clock::new(784_111_777);
         assert_eq!(
-            clock.date(Version::Http1),
-            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+            clock.date(Version::Http1, true),
+            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nvary: accept-encoding\r\n"
         );
     }
 }

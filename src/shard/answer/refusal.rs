@@ -1,18 +1,15 @@
 //! Answers without a file: redirects, and refusals with a short body that says why.
 
-use bytes::Bytes;
-
-use super::head::{Clock, Head, reason};
-use super::request::Request;
+use super::context::Context;
 use crate::files::FileRef;
-use crate::http::{Method, Target, TargetError, target};
+use crate::http::{Method, TargetError};
 use crate::response::{Body, Response};
+use crate::site::Redirection;
 
 /// Sends the client to the same path with a slash, so that what the directory's page names is found relative to it.
-pub(super) fn redirect_to_directory(
+pub(in crate::shard) fn redirect_to_directory(
     path: &[u8],
-    request: &Request<'_>,
-    clock: &Clock,
+    context: &Context<'_>,
 ) -> Response<FileRef> {
     use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
     // What may not stand in a path (RFC 3986, section 3.3), and `%` itself.
@@ -34,73 +31,74 @@ pub(super) fn redirect_to_directory(
         .add(b'}');
     // Made from the resolved path, never from the target as sent: `//host/` would lead away.
     let mut location = format!("/{}/", percent_encode(path, NOT_IN_PATH)).into_bytes();
-    if let Some(query) = request.query() {
+    if let Some(query) = context.request.query() {
         location.push(b'?');
         location.extend_from_slice(query);
     }
-    let mut head = Head::new(request.version, 301);
-    head.field(b"location", &location);
-    with_reason(head, 301, request, clock)
+    let mut head = context.head(301);
+    head.field("location", &location);
+    context.say(head, 301, "this is a directory, its path ends in a slash")
 }
 
-/// A method that is not served here.
-pub(in crate::shard) fn method_not_allowed(
-    request: &Request<'_>,
-    clock: &Clock,
+/// What a rule says instead of looking for a file.
+pub(in crate::shard) fn redirect(
+    redirection: &Redirection,
+    context: &Context<'_>,
 ) -> Response<FileRef> {
-    let mut head = Head::new(request.version, 405);
-    head.field(b"allow", Method::ALLOW.as_bytes());
-    with_reason(head, 405, request, clock)
+    let mut location = Vec::new();
+    redirection.location(context.request.query(), &mut location);
+    let mut head = context.head(redirection.status());
+    head.field("location", &location);
+    let text = [&location[..], b"\n"].concat();
+    context.text(head, text.into())
 }
 
-/// A refusal that needs no field of its own.
-pub(in crate::shard) fn error(
-    status: u16,
-    request: &Request<'_>,
-    clock: &Clock,
+/// The answer to OPTIONS, a browser's question about cross-origin requests among them.
+pub(in crate::shard) fn options(context: &Context<'_>) -> Response<FileRef> {
+    let mut head = context.head(204);
+    head.field("allow", Method::ALLOW.as_bytes());
+    context.respond(head.into_bytes(), Body::Empty)
+}
+
+/// A refusal that needs no field of its own but what its status asks for.
+pub(in crate::shard) fn error(status: u16, context: &Context<'_>) -> Response<FileRef> {
+    let mut head = context.head(status);
+    let why = match status {
+        403 => "the server may not read this",
+        404 => "there is no such file here",
+        405 => {
+            head.field("allow", Method::ALLOW.as_bytes());
+            "files are only read here"
+        }
+        412 => "the file is not the one that the request is about",
+        416 => "the file has no such bytes",
+        421 => "no site of that name is served on this connection",
+        503 => {
+            head.field("retry-after", b"1");
+            "the server is out of file descriptors or memory, try again"
+        }
+        _ => "the file could not be read",
+    };
+    log(status, context, &why);
+    context.say(head, status, why)
+}
+
+/// Why a target leads nowhere.
+pub(in crate::shard) fn bad_target(
+    refused: TargetError,
+    context: &Context<'_>,
 ) -> Response<FileRef> {
-    with_reason(Head::new(request.version, status), status, request, clock)
+    let status = refused.status();
+    log(status, context, &refused);
+    context.say(context.head(status), status, &refused.to_string())
 }
 
-/// Resolves the target, or answers why it cannot be.
-pub(in crate::shard) fn resolve<'b>(
-    buffer: &'b mut Vec<u8>,
-    request: &Request<'_>,
-    clock: &Clock,
-) -> Result<Target<'b>, Response<FileRef>> {
-    target::resolve(request.target, buffer).map_err(|refused: TargetError| {
-        let status = refused.status();
-        tracing::debug!(status, %refused, path = %request.target.escape_ascii(), "target refused");
-        let mut text = refused.to_string();
-        text.push('\n');
-        message(
-            Head::new(request.version, status),
-            text.into(),
-            request,
-            clock,
-        )
-    })
-}
-
-/// Ends a head with the status in words as its body.
-pub(super) fn with_reason(
-    head: Head,
-    status: u16,
-    request: &Request<'_>,
-    clock: &Clock,
-) -> Response<FileRef> {
-    let text = format!("{status} {}\n", reason(status));
-    message(head, text.into(), request, clock)
-}
-
-fn message(mut head: Head, text: Bytes, request: &Request<'_>, clock: &Clock) -> Response<FileRef> {
-    head.field(b"content-type", b"text/plain; charset=utf-8");
-    head.number(b"content-length", text.len() as u64);
-    Response {
-        head: [head.into_bytes(), clock.date(request.version)],
-        body: match request.method {
-            Method::Head => Body::Empty,
-            _ => Body::Bytes(text),
-        },
-    }
+/// Every refusal leaves a line. Not louder: who wants to fill the log only has to ask for what is not there.
+pub(super) fn log(status: u16, context: &Context<'_>, why: &dyn std::fmt::Display) {
+    tracing::debug!(
+        status,
+        authority = %context.request.authority.escape_ascii(),
+        target = %context.request.target.escape_ascii(),
+        "refused: {why}"
+    );
 }

@@ -27,12 +27,13 @@ pub(in crate::shard) enum Field {
     AcceptEncoding,
     Origin,
     AccessControlRequestMethod,
+    AccessControlRequestHeaders,
     WantReprDigest,
     WantContentDigest,
     Te,
 }
 
-const FIELDS: usize = 13;
+const FIELDS: usize = 14;
 
 impl Field {
     fn named(name: &[u8]) -> Option<Self> {
@@ -47,6 +48,7 @@ impl Field {
             b"accept-encoding" => Self::AcceptEncoding,
             b"origin" => Self::Origin,
             b"access-control-request-method" => Self::AccessControlRequestMethod,
+            b"access-control-request-headers" => Self::AccessControlRequestHeaders,
             b"want-repr-digest" => Self::WantReprDigest,
             b"want-content-digest" => Self::WantContentDigest,
             b"te" => Self::Te,
