@@ -333,7 +333,12 @@ impl<'a> Shard<'a> {
         let transport = match (tls, &self.tls) {
             (false, _) => Transport::Cleartext,
             (true, Some(config)) => match Handshake::new(Arc::clone(config)) {
-                Ok(handshake) => Transport::Handshake(Box::new(handshake)),
+                Ok(mut handshake) => {
+                    if self.shared.sites.has_certificates() {
+                        handshake.note_server_name();
+                    }
+                    Transport::Handshake(Box::new(handshake))
+                }
                 Err(error) => return self.refuse(socket, &error),
             },
             // A TLS listener is never made without a configuration.

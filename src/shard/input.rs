@@ -22,11 +22,18 @@ impl Connection {
             Transport::Cleartext => self.handle_plaintext(bytes, shared),
             Transport::Handshake(handshake) => match handshake.handle_bytes(bytes, &mut self.raw) {
                 Ok(Progress::More) => return self.mark(shared),
-                Ok(Progress::Done { session, rest }) => {
+                Ok(Progress::Done {
+                    session,
+                    rest,
+                    agreed,
+                }) => {
                     if session.alpn() != Some(b"h2") {
                         self.protocol =
                             Protocol::http1(&shared.configs, Scheme::Https, shared.now_ns);
                     }
+                    self.certificate = agreed
+                        .server_name
+                        .map(|name| shared.sites.certificate(name.as_bytes()));
                     self.transport = Transport::Session(session);
                     self.mark(shared);
                     self.watch(shared);
@@ -43,8 +50,9 @@ impl Connection {
             },
             Transport::Session(session) => {
                 let (protocol, key) = (&mut self.protocol, self.key);
+                let certificate = self.certificate;
                 if let Err(error) = session.handle_bytes(bytes, |plaintext| {
-                    protocol.handle_bytes(key, plaintext, shared);
+                    protocol.handle_bytes(key, certificate, plaintext, shared);
                 }) {
                     tracing::debug!(%error, "TLS session failed");
                     return self.abandon(shared);
@@ -65,7 +73,7 @@ impl Connection {
     /// In the clear, the first bytes tell the protocol.
     fn handle_plaintext(&mut self, bytes: &[u8], shared: &mut Shared) {
         let Some(mut first) = self.first.take() else {
-            return self.protocol.handle_bytes(self.key, bytes, shared);
+            return self.protocol.handle_bytes(self.key, None, bytes, shared);
         };
         first.extend_from_slice(&bytes[..bytes.len().min(4)]);
         match told_by(&first) {
@@ -80,8 +88,8 @@ impl Connection {
         }
         let before = first.len() - bytes.len().min(4);
         self.protocol
-            .handle_bytes(self.key, &first[..before], shared);
-        self.protocol.handle_bytes(self.key, bytes, shared);
+            .handle_bytes(self.key, None, &first[..before], shared);
+        self.protocol.handle_bytes(self.key, None, bytes, shared);
     }
 
     /// A request whose file was opened is answered, or waits for something else.

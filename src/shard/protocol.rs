@@ -10,6 +10,7 @@ use super::seek::{self, Asker};
 use super::shared::Shared;
 use crate::files::FileRef;
 use crate::response::{End, Response, Segment};
+use crate::site::CertificateId;
 use crate::slot::{Layout, Plan, Slot};
 use crate::uring::Owner;
 use crate::{h1, h2};
@@ -91,7 +92,7 @@ macro_rules! both {
 /// Answers the request with this head, if that can be done at once: the heads of the two cores are two types with the
 /// same methods.
 macro_rules! answer {
-    ($version:expr, $head:ident, $key:ident, $stream:ident, $shared:ident) => {{
+    ($version:expr, $head:ident, $asker:expr, $shared:ident) => {{
         let mut joined = std::mem::take(&mut $shared.joined);
         let request = Request::new(
             $version,
@@ -101,11 +102,7 @@ macro_rules! answer {
             $head.iter(),
             &mut joined,
         );
-        let asker = Asker {
-            connection: $key,
-            stream: $stream,
-        };
-        let response = seek::begin(asker, &request, $shared);
+        let response = seek::begin($asker, &request, $shared);
         $shared.joined = joined;
         $shared.counters.requests += u64::from(response.is_some());
         response
@@ -122,7 +119,19 @@ impl Protocol {
     }
 
     /// Feeds plaintext to the core and answers its requests: at once where that can be done.
-    pub(super) fn handle_bytes(&mut self, key: Owner, mut input: &[u8], shared: &mut Shared) {
+    /// `certificate` is the one that the client was shown for the host that it named.
+    pub(super) fn handle_bytes(
+        &mut self,
+        key: Owner,
+        certificate: Option<CertificateId>,
+        mut input: &[u8],
+        shared: &mut Shared,
+    ) {
+        let asker = |stream| Asker {
+            connection: key,
+            stream,
+            certificate,
+        };
         let mut scratch = std::mem::take(&mut shared.scratch);
         match self {
             Self::Http1(core) => {
@@ -130,7 +139,7 @@ impl Protocol {
                     core.handle_bytes(shared.now_ns, &mut input, &mut scratch.h1)
                 {
                     let h1::Event::Request { stream, head, .. } = event;
-                    if let Some(response) = answer!(Version::Http1, head, key, stream, shared) {
+                    if let Some(response) = answer!(Version::Http1, head, asker(stream), shared) {
                         core.respond(stream, response);
                     }
                 }
@@ -140,7 +149,7 @@ impl Protocol {
                     core.handle_bytes(shared.now_ns, &mut input, &mut scratch.h2)
                 {
                     if let h2::Event::Request { stream, head, .. } = event
-                        && let Some(response) = answer!(Version::Http2, head, key, stream, shared)
+                        && let Some(response) = answer!(Version::Http2, head, asker(stream), shared)
                     {
                         core.respond(stream, response);
                     }

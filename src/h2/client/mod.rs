@@ -7,8 +7,10 @@
 //! - [`ClientConnection`]: state, and what the application calls.
 //! - `recv`, `data`, `send`: the two directions.
 //! - `request`, `response`: the field sections.
+//! - [`FramePolicy`]: how large the server's frames are to be.
 
 mod data;
+mod frame_policy;
 mod recv;
 mod request;
 mod response;
@@ -31,6 +33,7 @@ use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::window::Window;
 
+pub use frame_policy::FramePolicy;
 pub use recv::ClientEvent;
 use recv::{Block, Reading};
 pub use request::Request;
@@ -284,6 +287,13 @@ impl ClientConnection {
         self.announced
             .push_back(bytes.clamp(MIN_MAX_FRAME_SIZE, MAX_MAX_FRAME_SIZE));
         self.control.push_back(Control::Settings);
+    }
+
+    /// The largest frame that the server has been told of last, in bytes.
+    #[must_use]
+    pub fn max_frame_size(&self) -> u32 {
+        let announced = self.announced.back().copied();
+        announced.unwrap_or(self.max_frame_size)
     }
 
     /// Begins the end: GOAWAY. Requests in flight are finished.
