@@ -234,7 +234,9 @@ impl<'a> Shard<'a> {
 
     fn dispatch(&mut self, completion: Completion) {
         let Completion { owner, event } = completion;
-        match owner.slot & KIND {
+        let kind = owner.slot & KIND;
+        self.shared.counters.dispatches += u64::from(kind != LISTENER && kind != WAKE);
+        match kind {
             LISTENER => self.accepted((owner.slot & !KIND) as usize, event),
             JOB => {
                 if let Some(finished) = self.shared.job_event(owner, event) {
