@@ -23,14 +23,13 @@ use super::connection::{Connection, Transport};
 use super::counters::{Counters, Snapshot};
 use super::open::{Finished, Jobs};
 use super::output::Pool;
-use super::slab::Slab;
 use super::timers::Timers;
 use super::{Command, Control, Listener, Options, Report};
 use crate::files::Cache;
 use crate::h2;
 use crate::transport::tls::{Handshake, TlsError};
 use crate::uring::{
-    Completion, Event, Owner, Ring, RingOptions, SetupError, set_tcp_notsent_lowat,
+    Completion, Event, Owner, Ring, RingOptions, SetupError, Slab, set_tcp_notsent_lowat,
 };
 
 /// What a completion is about stands in the top bits of its owner's slot; connections have none set.
@@ -202,7 +201,7 @@ impl Shard<'_> {
                 continue;
             }
             if self.command == Command::Stop
-                || (self.command == Command::Drain && self.connections.len() == 0)
+                || (self.command == Command::Drain && self.connections.is_empty())
             {
                 return Ok(());
             }

@@ -12,7 +12,6 @@ mod input;
 mod open;
 mod output;
 mod prepare;
-mod slab;
 mod timers;
 mod wire;
 
