@@ -183,7 +183,7 @@ pub struct ErrorCount {
     pub count: u64,
 }
 
-/// Why a request failed.
+/// Why a request failed, or an attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ErrorKind {
@@ -272,8 +272,7 @@ pub struct Step {
 pub struct Target {
     /// Its URL.
     pub url: String,
-    /// What came of it. Of the bytes only those of bodies are told apart by target, and of the errors those that came
-    /// before a target was chosen (connecting, TLS) are in the total only.
+    /// What came of it. Of the bytes only those of bodies are told apart by target.
     pub measures: Measures,
     /// The expected interval of [`Latencies::corrected`], in a closed model.
     pub expected_interval_ns: Option<u64>,
@@ -294,6 +293,8 @@ pub struct Connections {
     pub protocols: BTreeMap<String, u64>,
     /// Established ones by TLS version and cipher suite.
     pub ciphers: BTreeMap<String, u64>,
+    /// Why attempts failed; the counts add up to `failed`.
+    pub errors: Vec<ErrorCount>,
 }
 
 /// What came when: stretches of equal length, one after the other.

@@ -22,11 +22,10 @@ use super::counters::Snapshot;
 use super::offload::Offload;
 use super::open::Finished;
 use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
-use super::slab::Slab;
 use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
 use crate::uring::{
-    Completion, Event, Owner, Ring, RingOptions, SetupError, set_tcp_notsent_lowat,
+    Completion, Event, Owner, Ring, RingOptions, SetupError, Slab, set_tcp_notsent_lowat,
 };
 
 /// How long the shard waits in its ring before it parks through the executor: the wait costs two system calls, the

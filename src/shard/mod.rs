@@ -18,7 +18,6 @@ mod protocol;
 mod represent;
 mod seek;
 mod shared;
-mod slab;
 mod timers;
 mod wire;
 

@@ -11,8 +11,7 @@ use std::thread;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::slab::Slab;
-use crate::uring::Owner;
+use crate::uring::{Owner, Slab};
 
 /// Pieces of work that may wait or run at once; more are refused, since each is worth far more than its request costs.
 const MAX_BEGUN: usize = 256;

@@ -121,9 +121,9 @@ struct Stream {
     content_left: Option<u64>,
 }
 
-/// Spreads stream identifiers, which are ours and so not hostile.
-#[derive(Default)]
-struct IdHasher(u64);
+/// Spreads stream identifiers, which are the client's own and so not hostile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -141,7 +141,8 @@ impl Hasher for IdHasher {
     }
 }
 
-type Streams = HashMap<StreamId, Stream, BuildHasherDefault<IdHasher>>;
+/// Something for each of a client's streams.
+pub type StreamMap<T> = HashMap<StreamId, T, BuildHasherDefault<IdHasher>>;
 
 /// The client's side of an HTTP/2 connection, sans-IO.
 ///
@@ -163,7 +164,7 @@ pub struct ClientConnection {
     max_concurrent: u32,
     settings_received: bool,
 
-    streams: Streams,
+    streams: StreamMap<Stream>,
     next_id: StreamId,
     /// Requests whose HEADERS are not framed yet, in the order of their identifiers.
     fresh: VecDeque<StreamId>,
@@ -215,7 +216,7 @@ impl ClientConnection {
             peer: PeerSettings::default(),
             max_concurrent: STREAMS_BEFORE_SETTINGS,
             settings_received: false,
-            streams: Streams::default(),
+            streams: StreamMap::default(),
             next_id: 1,
             fresh: VecDeque::new(),
             bodies: VecDeque::new(),
