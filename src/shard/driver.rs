@@ -5,7 +5,8 @@
 //! 2. Then one connection that has something to say fills a slot and queues one send; completions that this brought
 //!    come first again, so that a slot is read, sent and reused while it is in the cache.
 //! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring; if nothing came and no
-//!    deadline is near, it parks through the executor on the ring's eventfd.
+//!    deadline is near, it parks through the executor on the ring's eventfd. The executor has no other task, so the
+//!    driver gives it no turn but then.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -103,15 +104,11 @@ pub(super) async fn run(
     shard.begin();
     // The receiver is gone only when the server is ending anyway.
     let _ = reports.send(Report::Ready { shard: shard.index });
-    let executor = glommio::executor();
     loop {
         match shard.turn(began.elapsed().as_nanos() as u64, now_secs) {
             Turn::More => continue,
             Turn::Idle => {}
             Turn::Over => break,
-        }
-        if executor.need_preempt() {
-            executor.yield_task_queue_now().await;
         }
         shard.sleep().await?;
     }

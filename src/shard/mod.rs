@@ -43,8 +43,11 @@ use crate::uring::{Ring, RingOptions, SetupError};
 
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
 const EXECUTOR_IO_BYTES: usize = 65_536;
-/// How long the driver may run before the executor wants to look at its other tasks.
-const PREEMPT_TIMER: Duration = Duration::from_millis(10);
+/// How long the driver may run before the executor wants to look at its other tasks: it has none.
+///
+/// Not shorter: when this time is over between two steps of the executor itself, as happens to a thread that is not
+/// given its core for so long, glommio 0.9 takes the driver for idle although it can run, and parks for good.
+const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
 
 /// A listening socket of one shard.
 #[derive(Debug)]
