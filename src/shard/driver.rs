@@ -183,7 +183,7 @@ impl<'a> Shard<'a> {
         if !self.shared.dirty.is_empty() {
             return Turn::More;
         }
-        let drained = self.command == Command::Drain && self.connections.len() == 0;
+        let drained = self.command == Command::Drain && self.connections.is_empty();
         if drained || self.command == Command::Stop {
             return Turn::Over;
         }

@@ -7,7 +7,7 @@ use super::answer::{self, Version};
 use super::connection::{Connection, Transport};
 use super::listings::{Listed, Sending};
 use super::open::Waiter;
-use super::protocol::{Protocol, told_by};
+use super::protocol::{Protocol, is_no_request, told_by};
 use super::seek::{self, Outcome, Stage};
 use super::shared::{Product, Shared};
 use crate::files::FileRef;
@@ -81,6 +81,8 @@ impl Connection {
                 self.first = Some(first);
                 return;
             }
+            // A preface that went wrong, which a client of HTTP/2 is to be told in its own protocol.
+            Some(Version::Http1) if is_no_request(bytes) => {}
             Some(Version::Http1) => {
                 self.protocol = Protocol::http1(&shared.configs, Scheme::Http, shared.now_ns);
             }

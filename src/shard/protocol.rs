@@ -79,6 +79,18 @@ pub(super) fn told_by(first: &[u8]) -> Option<Version> {
     (known == BEGINNING.len()).then_some(Version::Http2)
 }
 
+/// Whether bytes begin with a line that can be no request of HTTP/1.1, nor of what came before it, nor the beginning of a
+/// TLS handshake.
+pub(super) fn is_no_request(bytes: &[u8]) -> bool {
+    const TLS_HANDSHAKE: u8 = 0x16;
+    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
+        return false;
+    };
+    let line = &bytes[..end];
+    let has_version = line.windows(6).any(|part| part == b" HTTP/");
+    !has_version && line.len() > 1 && !line.starts_with(b"GET ") && line[0] != TLS_HANDSHAKE
+}
+
 /// The same call on either core.
 macro_rules! both {
     ($self:ident, $core:ident => $call:expr) => {
@@ -264,6 +276,22 @@ impl Protocol {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broken_preface_is_no_request() {
+        for (bytes, is_none) in [
+            (&b"INVALID CONNECTION PREFACE\r\n\r\n"[..], true),
+            (b"GET / HTTP/1.1\r\n", false),
+            (b"BREW /pot HTCPCP/1.0\r\n", true),
+            (b"GET /\r\n", false),
+            (b"\r\nGET / HTTP/1.1\r\n", false),
+            (b"POST /unfinish", false),
+            (b"\x16\x03\x01\x02\n", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_no_request(bytes), is_none, "{}", bytes.escape_ascii());
+        }
+    }
 
     #[test]
     fn the_first_bytes_tell() {
