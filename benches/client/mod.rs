@@ -376,6 +376,7 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         // Never read: the core sees no descriptor.
         descriptor: Rc::new(std::fs::File::open("/dev/null").unwrap().into()),
         mapping: None,
+        reading: Default::default(),
         identity,
         etag,
         content_type: "text/html; charset=utf-8",

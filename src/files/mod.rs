@@ -14,6 +14,7 @@ mod cache;
 pub mod coding;
 mod digest;
 mod open_file;
+mod reading;
 mod settings;
 
 pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES};
@@ -21,4 +22,5 @@ pub use digest::{DIGEST_AT_ONCE_BYTES, DigestCache, Hasher, MAX_DIGESTS};
 #[cfg(test)]
 pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};
+pub use reading::{Direct, Reading, Way};
 pub use settings::{FilesConfig, PageCache};

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::reading::Reading;
 use crate::http::EntityTag;
 use crate::site::Treatment;
 use crate::uring::Mapping;
@@ -52,8 +53,11 @@ impl Identity {
 pub struct OpenFile {
     /// The open descriptor: reads go through it.
     pub descriptor: Rc<OwnedFd>,
-    /// The whole file mapped, for the kernel to gather from; absent for small files and where mapping was refused.
+    /// The whole file mapped, for the kernel to gather from; absent for small files, where mapping was refused, and
+    /// where the page cache is not to keep it.
     pub mapping: Option<Rc<Mapping>>,
+    /// How the bytes of a file that is not mapped are read.
+    pub reading: Reading,
     /// Which version of the file this is.
     pub identity: Identity,
     /// Strong validator made from the identity.
@@ -102,6 +106,7 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
     FileRef(Rc::new(OpenFile {
         descriptor: Rc::new(descriptor),
         mapping: Some(Rc::new(mapping)),
+        reading: Reading::default(),
         identity: Identity {
             device: 0,
             inode: 0,

@@ -165,8 +165,7 @@ impl Connection {
             Event::Read { gather, result } => {
                 self.operations -= 1;
                 if let Some(outgoing) = &mut self.outgoing {
-                    outgoing.gather = Some(gather);
-                    match prepare::read_done(outgoing, &mut self.protocol, result) {
+                    match prepare::read_done(outgoing, &mut self.protocol, gather, result) {
                         prepare::Step::Broken => self.close(shared),
                         _ => self.prepare(shared),
                     }

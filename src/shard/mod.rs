@@ -13,6 +13,7 @@ mod listings;
 mod offload;
 mod open;
 mod output;
+mod page_cache;
 mod prepare;
 mod protocol;
 mod represent;

@@ -16,9 +16,10 @@ use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::answer::WaitingRequest;
+use super::page_cache;
 use super::seek::{Asker, Outcome, Stage, site_key};
 use super::shared::{JOB, Shared};
-use crate::files::{Found, Identity, OpenFile, SMALL_FILE_BYTES};
+use crate::files::{Found, Identity, OpenFile, PageCache, Reading, SMALL_FILE_BYTES};
 use crate::http::{EntityTag, content_type};
 use crate::site::{SiteId, Treatment};
 use crate::uring::{Event, Gather, Lease, Mapping, Owner, Slab};
@@ -143,19 +144,26 @@ impl Shared {
         let _ = rustix::fs::fcntl_setfl(descriptor.as_fd(), OFlags::empty());
         let descriptor = Rc::new(descriptor);
         if identity.len > SMALL_FILE_BYTES {
-            // A file system that cannot map has its files read into place.
-            let mapping = Mapping::new(descriptor.as_fd(), identity.len)
-                .ok()
-                .map(Rc::new);
-            return Some(Ok(open_file(job, descriptor, identity, mapping, None)));
+            // A file system that cannot map has its files read into place, and so has one whose pages are not to stay:
+            // a mapping would hold them.
+            let mapping = match self.page_cache {
+                PageCache::Keep => Mapping::new(descriptor.as_fd(), identity.len).ok(),
+                PageCache::Drop | PageCache::Direct => None,
+            };
+            let reading = page_cache::reading(self.page_cache, descriptor.as_fd());
+            return Some(Ok(open_file(
+                job,
+                descriptor,
+                identity,
+                Contents::Large(mapping.map(Rc::new), reading),
+            )));
         }
         if identity.len == 0 {
             return Some(Ok(open_file(
                 job,
                 descriptor,
                 identity,
-                None,
-                Some(Bytes::new()),
+                Contents::Small(Bytes::new()),
             )));
         }
         // Not a slot: those are for what is being sent, and this must not wait for one.
@@ -194,7 +202,12 @@ impl Shared {
         // It changed between the two looks: what was read is one version of it, said to be that long.
         identity.len = len as u64;
         let contents = Bytes::copy_from_slice(&buffer[..len]);
-        Ok(open_file(job, descriptor, identity, None, Some(contents)))
+        Ok(open_file(
+            job,
+            descriptor,
+            identity,
+            Contents::Small(contents),
+        ))
     }
 
     /// The status for a path that could not be opened.
@@ -223,16 +236,23 @@ pub(super) fn status(errno: Errno) -> u16 {
     }
 }
 
-fn open_file(
-    job: &Job,
-    descriptor: Rc<OwnedFd>,
-    identity: Identity,
-    mapping: Option<Rc<Mapping>>,
-    contents: Option<Bytes>,
-) -> Found {
+/// Where a file's bytes are.
+enum Contents {
+    /// Here.
+    Small(Bytes),
+    /// On disk: mapped, or to be read.
+    Large(Option<Rc<Mapping>>, Reading),
+}
+
+fn open_file(job: &Job, descriptor: Rc<OwnedFd>, identity: Identity, contents: Contents) -> Found {
+    let (mapping, reading, contents) = match contents {
+        Contents::Small(bytes) => (None, Reading::default(), Some(bytes)),
+        Contents::Large(mapping, reading) => (mapping, reading, None),
+    };
     Found::File(Rc::new(OpenFile {
         descriptor,
         mapping,
+        reading,
         identity,
         etag: EntityTag::new(
             identity.inode,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::connection::{Connection, Phase, Transport};
+use super::page_cache::{self, BegunRead};
 use super::prepare;
 use super::shared::Shared;
 use super::timers::Timer;
@@ -34,6 +35,8 @@ pub(super) struct Outgoing {
     pub(super) plan: Box<Plan<FileRef>>,
     pub(super) layout: Layout,
     pub(super) cursor: Cursor,
+    /// How the ring reads into the holes now.
+    pub(super) read: Option<BegunRead>,
     /// Holes that are ready, and bytes of the next one that are.
     pub(super) ready: (usize, usize),
     /// Bytes of the slot that the first send took; it tells how fast the peer drains.
@@ -82,6 +85,7 @@ impl Outgoing {
             plan,
             layout,
             cursor,
+            read: None,
             ready: (0, 0),
             accepted: 0,
             progress_ns: now_ns,
@@ -222,6 +226,7 @@ impl Connection {
         } else if wire_len >= self.burst / 2 {
             self.burst = (self.burst * 2).min(MAX_BURST);
         }
+        page_cache::drop_sent(&outgoing.plan, &mut shared.ring);
         for i in 0..outgoing.plan.ended.len() {
             let started_ns = outgoing.plan.ended[i];
             shared

@@ -15,10 +15,11 @@ use rustix::io::Errno;
 
 use super::connection::Transport;
 use super::output::Outgoing;
+use super::page_cache::{self, BegunRead, Staged};
 use super::protocol::Protocol;
-use crate::files::FileRef;
+use crate::files::{FileRef, Way};
 use crate::slot::{Hole, Layout, Plan};
-use crate::uring::{self, Mapping, Owner, Ring};
+use crate::uring::{self, Gather, Mapping, Owner, Pages, Ring};
 
 /// The rest of a begun frame that is read ahead at most. Reading more would cost what gathering saves; a file that
 /// shrinks within a larger frame ends the connection.
@@ -60,11 +61,21 @@ pub(super) fn prepare(
 pub(super) fn read_done(
     outgoing: &mut Outgoing,
     protocol: &mut Protocol,
+    gather: Box<Gather>,
     result: Result<usize, Errno>,
 ) -> Step {
+    let read = outgoing.read.take();
+    let result = match &read {
+        Some(BegunRead::Direct(staged)) => result.map(|n| place(outgoing, &gather, staged, n)),
+        _ => {
+            outgoing.gather = Some(gather);
+            result
+        }
+    };
     match result {
         Ok(n) if n > 0 => filled(outgoing, n),
         Err(Errno::INTR | Errno::AGAIN) => {}
+        Err(errno) if refused(outgoing, read.as_ref(), errno) => {}
         // The end of the file, or an error of its medium.
         Ok(_) | Err(_) => {
             let hole = outgoing.ready.0;
@@ -116,7 +127,8 @@ pub(super) fn secure_begun_frame(outgoing: &mut Outgoing) {
     let payload = start + begun.header.len()..start + room;
     buffer.copy_within(begun.header, start);
     let segments = std::slice::from_ref(&payload);
-    if uring::read_now(file.descriptor.as_fd(), buffer, segments, offset) == Ok(left) {
+    let descriptor = file.descriptor.as_fd();
+    if uring::read_now(descriptor, buffer, segments, offset, Pages::Keep) == Ok(left) {
         outgoing.cursor.carry(start..payload.end, at);
     }
 }
@@ -187,6 +199,19 @@ fn read_holes(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         let offset = hole.offset + outgoing.ready.1 as u64;
         let (segments, count) = segments(&outgoing.plan, outgoing.ready);
         let segments = &segments[..count];
+        if let Some(direct) = file.reading.by_direct() {
+            let len = segments.iter().map(|segment| segment.len()).sum();
+            let (gather, staged, from) = page_cache::stage(ring.arena(), direct, offset, len);
+            let descriptor = Rc::clone(&direct.descriptor);
+            let room = std::slice::from_ref(&staged.room);
+            ring.read(descriptor, gather, room, from, owner);
+            outgoing.read = Some(BegunRead::Direct(staged));
+            return Step::Waiting;
+        }
+        let (pages, read) = match file.reading.way() {
+            Way::DontCache => (Pages::DontCache, Some(BegunRead::DontCache)),
+            _ => (Pages::Keep, None),
+        };
         let Some(buffer) = outgoing
             .gather
             .as_mut()
@@ -194,19 +219,43 @@ fn read_holes(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         else {
             return Step::Broken;
         };
-        match uring::read_now(file.descriptor.as_fd(), buffer, segments, offset) {
+        match uring::read_now(file.descriptor.as_fd(), buffer, segments, offset, pages) {
             Ok(n) if n > 0 => filled(outgoing, n),
             // Not resident, the end of the file, or a file system that cannot tell: the ring finds out.
             Ok(_) | Err(_) => {
                 let Some(gather) = outgoing.gather.take() else {
                     return Step::Broken;
                 };
-                ring.read(Rc::clone(&file.descriptor), gather, segments, offset, owner);
+                let descriptor = Rc::clone(&file.descriptor);
+                ring.read_pages(descriptor, gather, segments, offset, pages, owner);
+                outgoing.read = read;
                 return Step::Waiting;
             }
         }
     }
     Step::Ready
+}
+
+/// Copies what was read beside the slot into the holes at hand: how many bytes of them.
+fn place(outgoing: &mut Outgoing, from: &Gather, staged: &Staged, read: usize) -> usize {
+    let (segments, count) = segments(&outgoing.plan, outgoing.ready);
+    let into = outgoing
+        .gather
+        .as_mut()
+        .and_then(|gather| gather.buffer_mut());
+    match (from.buffer(), into) {
+        (Some(from), Some(into)) => staged.place(from, read, into, &segments[..count]),
+        _ => 0,
+    }
+}
+
+/// Whether a read failed for the way in which it was made: the file is read in another from now on.
+fn refused(outgoing: &Outgoing, read: Option<&BegunRead>, errno: Errno) -> bool {
+    let file = outgoing.plan.holes.get(outgoing.ready.0);
+    match (file, read) {
+        (Some(hole), Some(read)) => read.refused(&hole.file.0.reading, errno),
+        _ => false,
+    }
 }
 
 fn seal(outgoing: &mut Outgoing, transport: &mut Transport) -> Step {

@@ -19,7 +19,7 @@ use super::represent::Digested;
 use super::seek::site_key;
 use super::timers::Timers;
 use crate::files::coding::CodedCache;
-use crate::files::{Cache, DigestCache, OpenFile};
+use crate::files::{Cache, DigestCache, OpenFile, PageCache};
 use crate::h2;
 use crate::site::{MountId, SiteId, Sites, Symlinks, Treatment};
 use crate::uring::{Owner, Resolve, Ring};
@@ -47,6 +47,7 @@ pub(super) enum Product {
 pub(super) struct Shared {
     pub(super) ring: Ring,
     pub(super) files: Cache,
+    pub(super) page_cache: PageCache,
     pub(super) coded: CodedCache,
     pub(super) digests: DigestCache,
     pub(super) jobs: Jobs,
@@ -99,6 +100,7 @@ impl Shared {
         Self {
             ring,
             files: Cache::new(serving.files.revalidate),
+            page_cache: serving.files.page_cache,
             coded: CodedCache::new(),
             digests: DigestCache::new(),
             jobs: Jobs::default(),

@@ -109,6 +109,7 @@ pub(super) enum Op {
         path: CString,
     },
     Populate(Rc<Mapping>),
+    DropPages(Rc<OwnedFd>),
     Wake {
         pipe: Rc<OwnedFd>,
         /// Where the kernel writes: on the heap, so that moving the table does not touch it.
@@ -263,6 +264,11 @@ impl Table {
                 Event::Woken {
                     result: result.map(|read| read as usize),
                 }
+            }
+            Op::DropPages(file) => {
+                // Advice: that it was not taken changes nothing.
+                drop(file);
+                return None;
             }
             Op::Close(fd) => {
                 if result == Err(Errno::CANCELED) {

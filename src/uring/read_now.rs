@@ -13,14 +13,26 @@ const SEGMENTS_PER_CALL: usize = 64;
 /// Distance of the bytes that [`resident_now`] asks for: half of the kernel's usual read-ahead of 128 KiB.
 const SAMPLE_BYTES: u64 = 64 << 10;
 
+/// `RWF_DONTCACHE` (linux/fs.h, Linux 6.14): pages that the read brings in do not outlast it.
+pub(super) const RWF_DONTCACHE: u32 = 0x80;
+
+/// What becomes of the pages that a read brings into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// They stay as long as there is room.
+    Keep,
+    /// They go with the read (`RWF_DONTCACHE`); those that others brought in stay.
+    DontCache,
+}
+
 /// Reads from `offset` of `file` into the `segments` of `buffer`, in order, as far as the file's pages are in memory.
 ///
 /// `segments` are ascending and do not overlap. Returns the bytes read: fewer than the segments hold when the file
 /// ends or when pages are missing after some were read.
 ///
 /// # Errors
-/// `EAGAIN` when the first page is not in memory or the file system cannot read without waiting; else what preadv2(2)
-/// says.
+/// `EAGAIN` when the first page is not in memory or the file system cannot read without waiting, or not in that way;
+/// else what preadv2(2) says.
 ///
 /// # Panics
 /// When the segments are not ascending, overlap, or do not lie in the buffer.
@@ -29,7 +41,14 @@ pub fn read_now(
     buffer: &mut [u8],
     segments: &[Range<usize>],
     offset: u64,
+    pages: Pages,
 ) -> Result<usize, Errno> {
+    let flags = match pages {
+        Pages::Keep => ReadWriteFlags::NOWAIT,
+        Pages::DontCache => {
+            ReadWriteFlags::NOWAIT | ReadWriteFlags::from_bits_retain(RWF_DONTCACHE)
+        }
+    };
     let mut rest = buffer;
     let mut at = 0;
     let mut done = 0;
@@ -53,7 +72,7 @@ pub fn read_now(
             file,
             &mut parts[..some.len()],
             offset.saturating_add(done as u64),
-            ReadWriteFlags::NOWAIT,
+            flags,
         ) {
             Ok(read) => {
                 done += read;
@@ -86,5 +105,12 @@ pub fn resident_now(file: BorrowedFd<'_>, range: Range<u64>) -> bool {
 }
 
 fn readable_now(file: BorrowedFd<'_>, offset: u64) -> bool {
-    read_now(file, &mut [0], std::slice::from_ref(&(0..1)), offset) == Ok(1)
+    let segment = 0..1;
+    read_now(
+        file,
+        &mut [0],
+        std::slice::from_ref(&segment),
+        offset,
+        Pages::Keep,
+    ) == Ok(1)
 }

@@ -16,10 +16,11 @@ use super::arena::Arena;
 use super::buf_ring::BufRing;
 use super::errno_of;
 use super::gather::{Gather, Prepared};
-use super::mapping::Mapping;
+use super::mapping::{Mapping, page_size};
 use super::op::{Completion, Event, Op, Owner, Table, UNTOLD};
 use super::probe::{self, SetupError};
 use super::queues::{Queues, RingCounters};
+use super::read_now::{Pages, RWF_DONTCACHE};
 
 /// The group id of the one group of provided buffers.
 const BGID: u16 = 0;
@@ -29,6 +30,12 @@ const MADV_POPULATE_READ: i32 = 22;
 
 /// Most that is populated at once: before Linux 6.12 the length is read from 32 bits.
 const MAX_POPULATE_BYTES: usize = 1 << 30;
+
+/// Who owns an operation of which nobody is told.
+const NOBODY: Owner = Owner {
+    slot: u32::MAX,
+    generation: u32::MAX,
+};
 
 /// How long dropping a ring waits for the operations that it has cancelled.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -231,14 +238,36 @@ impl Ring {
     pub fn read(
         &mut self,
         file: Rc<OwnedFd>,
-        mut gather: Box<Gather>,
+        gather: Box<Gather>,
         segments: &[Range<usize>],
         offset: u64,
         owner: Owner,
     ) {
+        self.read_pages(file, gather, segments, offset, Pages::Keep, owner);
+    }
+
+    /// As [`Ring::read`], with a say in what becomes of the pages. Ends with `EOPNOTSUPP` where the kernel or the file
+    /// system cannot do that.
+    ///
+    /// # Panics
+    /// As [`Ring::read`].
+    pub fn read_pages(
+        &mut self,
+        file: Rc<OwnedFd>,
+        mut gather: Box<Gather>,
+        segments: &[Range<usize>],
+        offset: u64,
+        pages: Pages,
+        owner: Owner,
+    ) {
+        let flags = match pages {
+            Pages::Keep => 0,
+            Pages::DontCache => RWF_DONTCACHE as i32,
+        };
         let (iovecs, count) = gather.prepare_read(segments);
         let sqe = opcode::Readv::new(Fd(file.as_raw_fd()), iovecs, count)
             .offset(offset)
+            .rw_flags(flags)
             .build();
         // SAFETY: the entry points to what the gather owns on the heap, which the table keeps and leaves alone.
         unsafe { self.queue(owner, Op::Read { file, gather }, sqe) };
@@ -266,6 +295,26 @@ impl Ring {
         .build();
         // SAFETY: the entry names pages of the mapping, which the table keeps mapped; populating changes no byte.
         unsafe { self.queue(owner, Op::Populate(mapping), sqe) };
+    }
+
+    /// Has the clean pages of `range`, and of at most 1 GiB from its start, dropped from memory (posix_fadvise(2)).
+    /// Nobody is told.
+    pub fn drop_pages(&mut self, file: Rc<OwnedFd>, range: Range<u64>) {
+        let page = page_size() as u64;
+        let start = range.start / page * page;
+        let len = range
+            .end
+            .saturating_sub(start)
+            .min(MAX_POPULATE_BYTES as u64);
+        let sqe = opcode::Fadvise::new(
+            Fd(file.as_raw_fd()),
+            len as libc::off_t,
+            libc::POSIX_FADV_DONTNEED,
+        )
+        .offset(start)
+        .build();
+        // SAFETY: the entry points to no memory.
+        unsafe { self.queue(NOBODY, Op::DropPages(file), sqe) };
     }
 
     /// Waits until somebody has written to the pipe, and takes up to eight bytes out: [`Event::Woken`].
@@ -297,12 +346,8 @@ impl Ring {
     pub fn close(&mut self, fd: OwnedFd) {
         let fd = fd.into_raw_fd();
         let sqe = opcode::Close::new(Fd(fd)).build();
-        let nobody = Owner {
-            slot: u32::MAX,
-            generation: u32::MAX,
-        };
         // SAFETY: the entry points to no memory, and the descriptor was ours to close.
-        unsafe { self.queue(nobody, Op::Close(fd), sqe) };
+        unsafe { self.queue(NOBODY, Op::Close(fd), sqe) };
     }
 
     /// Submits what is queued and runs what the kernel has deferred. Makes no system call when there is neither, and

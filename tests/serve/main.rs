@@ -11,6 +11,7 @@ mod bodies;
 mod client;
 mod content;
 mod life;
+mod page_cache;
 mod semantics;
 mod server;
 mod silent;

@@ -42,12 +42,12 @@ fn reading_now_fills_segments_and_knows_the_end() {
     let mut buffer = vec![0; 120_000];
     // More segments than one call takes.
     let segments: Vec<_> = (0..100).map(|i| i * 1_200..i * 1_200 + 1_000).collect();
-    let read = read_now(file.as_fd(), &mut buffer, &segments, 500).unwrap();
+    let read = read_now(file.as_fd(), &mut buffer, &segments, 500, Pages::Keep).unwrap();
     assert_eq!(read, 99_500);
     let got = segments.iter().flat_map(|segment| &buffer[segment.clone()]);
     assert!(got.take(read).eq(&content[500..]));
     assert_eq!(
-        read_now(file.as_fd(), &mut buffer, &segments, 100_000),
+        read_now(file.as_fd(), &mut buffer, &segments, 100_000, Pages::Keep),
         Ok(0)
     );
     assert!(resident_now(file.as_fd(), 0..100_000));
@@ -57,7 +57,13 @@ fn reading_now_fills_segments_and_knows_the_end() {
 #[test]
 #[should_panic(expected = "segments ascend")]
 fn reading_now_refuses_segments_that_overlap() {
-    let _ = read_now(file(b"x").as_fd(), &mut [0; 10], &[0..5, 4..6], 0);
+    let _ = read_now(
+        file(b"x").as_fd(),
+        &mut [0; 10],
+        &[0..5, 4..6],
+        0,
+        Pages::Keep,
+    );
 }
 
 #[test]
@@ -175,4 +181,30 @@ fn an_empty_file_has_no_mapping() {
         Mapping::new(file(b"").as_fd(), 0).unwrap_err(),
         Errno::INVAL
     );
+}
+
+#[test]
+fn dropped_pages_are_not_in_memory_and_nobody_is_told() {
+    const BYTES: u64 = 1 << 20;
+    let mut ring = ring();
+    let file = file(&pattern(BYTES as usize));
+    let mapping = Mapping::new(file.as_fd(), BYTES).unwrap();
+    file.sync_all().unwrap();
+    // A moment's hold on pages that were just written is no refusal, so it is asked again.
+    for _ in 0..40 {
+        ring.drop_pages(shared(&file), 5_000..BYTES);
+        while ring.in_flight() > 0 {
+            ring.wait(Duration::from_millis(10));
+            assert!(ring.next().is_none());
+        }
+        if !mapping.resident(8_192..8_193) {
+            return;
+        }
+    }
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    assert!(
+        mapping.resident(8_192..8_193),
+        "dropped when asked directly, but not through the ring"
+    );
+    println!("skipped: the file system keeps its pages, or does not tell");
 }
