@@ -368,6 +368,7 @@ impl<'a> Search<'a> {
                 let treatment = self.treatment();
                 Step::Done(answer::error(*status, &self.context(&treatment)))
             }
+            (Stage::Coding { .. } | Stage::Digesting(_), Err(status)) => self.fail(*status),
             // The page that was to stand in for what is missing is missing itself.
             _ => self.fail(404),
         }
