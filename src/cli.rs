@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::bench;
 use crate::config::{CoreList, File, FilesTable, Listen, ListenList, LogLevel};
 
 /// A thread-per-core io_uring HTTP/2 file server for Linux.
@@ -21,6 +22,8 @@ pub struct Args {
 pub enum Command {
     /// Serve a folder over HTTP/2, in the clear and over TLS
     Serve(ServeArgs),
+    /// Make load for any HTTP/1.1 or HTTP/2 server, and measure it
+    Bench(Box<bench::Args>),
 }
 
 const EXAMPLES: &str = "\

@@ -19,8 +19,10 @@
 //!  ├── response                       what a core is given to send
 //!  ├── slot                           an append-only piece of wire with holes for bodies
 //!  └── uring                          the only unsafe: ring, arena, buffers, mappings
+//! bench                               load for any server, on the same parts, beside the shard
 //! ```
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod files;

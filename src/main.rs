@@ -1,9 +1,10 @@
-//! The `ringlane` program: arguments, configuration, server.
+//! The `ringlane` program: arguments, configuration, server, load.
 
 use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::Parser;
+use ringlane::bench::{self, CommandError};
 use ringlane::cli::{Args, Command, ServeArgs};
 use ringlane::config::{Config, ConfigError, File, LogLevel};
 use ringlane::server;
@@ -13,8 +14,14 @@ use tracing::level_filters::LevelFilter;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Command::Serve(args) = Args::parse().command;
-    let config = match configure(&args) {
+    match Args::parse().command {
+        Command::Serve(args) => serve(&args),
+        Command::Bench(args) => bench(&args),
+    }
+}
+
+fn serve(args: &ServeArgs) -> ExitCode {
+    let config = match configure(args) {
         Ok(config) => config,
         Err(error) => return fail(&error, EXIT_USAGE),
     };
@@ -25,6 +32,16 @@ fn main() -> ExitCode {
     log_to_stderr(config.log_level());
     match server::run(&config) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn bench(args: &bench::Args) -> ExitCode {
+    log_to_stderr(LogLevel::Warn);
+    match bench::command(args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(CommandError::Options(error)) => fail(&error, EXIT_USAGE),
         Err(error) => fail(&error, 1),
     }
 }

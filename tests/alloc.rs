@@ -279,6 +279,15 @@ impl Server {
         socket
     }
 
+    /// Requests answered, and completions dispatched for connections, so far.
+    fn counts(&self) -> (u64, u64) {
+        self.handle.snapshot();
+        match self.reports.recv_timeout(Duration::from_secs(20)).unwrap() {
+            Report::Interval(snapshot) => (snapshot.requests, snapshot.dispatches),
+            report => panic!("{report:?}"),
+        }
+    }
+
     fn stop(self) {
         self.handle.stop();
         self.handle.join().unwrap();
@@ -373,22 +382,46 @@ fn steady(server: &Server, what: &str, mut work: impl FnMut()) {
     }
 }
 
+/// Runs `work`, which asks `batches` times for 100 requests together: what is received is dispatched, and what was sent.
+/// Nothing stands between, so that the answers were queued by the call that read the requests. Once a second the file is
+/// looked at again.
+fn few_dispatches(server: &Server, what: &str, batches: u64, mut work: impl FnMut()) {
+    const LOOKING_AGAIN: u64 = 10;
+    let began = Instant::now();
+    let before = server.counts();
+    work();
+    let after = server.counts();
+    let (requests, dispatches) = (after.0 - before.0, after.1 - before.1);
+    println!("{what}: {dispatches} dispatches");
+    assert_eq!(requests, 100);
+    let seconds = began.elapsed().as_secs() + 1;
+    let needed = 2 * batches;
+    // The last answer may be read before the shard hears that it was sent.
+    assert!(
+        dispatches + 1 >= needed,
+        "{dispatches} for {batches} batches"
+    );
+    assert!(
+        dispatches <= needed + LOOKING_AGAIN * seconds,
+        "{dispatches} for {batches} batches in {seconds} s"
+    );
+}
+
 /// A small file, 20 requests at once and one by one, then a large one.
 fn serve<S: Read + Write>(server: &Server, how: &str, connect: impl Fn() -> S) {
     for requests in [BATCH, 1] {
         let mut client = Client::new(connect(), SMALL);
         let credit = requests * SMALL_BYTES;
         let mut chunk = Chunk::small(Agent::H2load, requests);
-        steady(
-            server,
-            &format!("{how}, 100 requests for a KiB, {requests} at once"),
-            || {
-                for _ in 0..100 / requests {
-                    client.socket.write_all(chunk.next()).unwrap();
-                    assert_eq!(client.answers(requests), credit);
-                }
-            },
-        );
+        let mut ask = || {
+            for _ in 0..100 / requests {
+                client.socket.write_all(chunk.next()).unwrap();
+                assert_eq!(client.answers(requests), credit);
+            }
+        };
+        let what = format!("{how}, 100 requests for a KiB, {requests} at once");
+        steady(server, &what, &mut ask);
+        few_dispatches(server, &what, 100 / requests as u64, &mut ask);
     }
     let mut client = Client::new(connect(), SMALL);
     let mut chunk = Chunk::small(Agent::H2load, 1);

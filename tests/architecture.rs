@@ -56,9 +56,14 @@ fn the_data_path_shares_nothing() {
         "src/shard/mod.rs: pub tls: Option<Arc<rustls::ServerConfig>>,",
         "src/shard/mod.rs: control: Arc<Control>,",
         "src/shard/driver.rs: tls: Option<Arc<rustls::ServerConfig>>,",
-        // The certificates of all connections; rustls asks for this type. Dropped when the handshake is over.
+        // The certificates of all connections; rustls asks for these types. Dropped when the handshake is over.
         "src/transport/tls/handshake.rs: pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {",
+        "src/transport/tls/handshake.rs: pub fn connect(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, TlsError> {",
         "src/transport/tls/config.rs: ) -> Result<Arc<ServerConfig>, rustls::Error> {",
+        "src/transport/tls/config.rs: ) -> Result<Arc<ClientConfig>, rustls::Error> {",
+        "src/transport/tls/verifier.rs: provider: Arc<CryptoProvider>,",
+        "src/transport/tls/verifier.rs: chains: Option<Arc<WebPkiServerVerifier>>,",
+        "src/transport/tls/verifier.rs: pub(super) fn new(trust: Trust, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {",
     ];
     for folder in [
         "shard",
@@ -67,6 +72,7 @@ fn the_data_path_shares_nothing() {
         "h2",
         "files",
         "http",
+        "listing",
         "site",
         "uring",
     ] {
@@ -143,6 +149,21 @@ fn arrows_point_down_only() {
         named(
             "files",
             &["crate::shard", "crate::server", "crate::h1", "crate::h2"]
+        ),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        named(
+            "listing",
+            &[
+                "crate::shard",
+                "crate::server",
+                "crate::h1",
+                "crate::h2",
+                "crate::uring",
+                "crate::config",
+                "glommio"
+            ]
         ),
         [] as [&str; 0]
     );

@@ -24,7 +24,6 @@ use super::stream::{Input, Next, State};
 use super::streams::{Index, Phase, Stream, Streams};
 use super::timeouts::{Clocks, Timeouts};
 use super::window::Window;
-use crate::response::Response;
 
 /// What we allow a peer. Shared by all connections of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,21 +200,6 @@ impl<F: Clone> Connection<F> {
             incomplete_ns: None,
             config,
         }
-    }
-
-    /// Answers the request of `stream`. Ignored when the stream is gone (reset meanwhile) or has an answer.
-    pub fn respond(&mut self, stream: StreamId, response: Response<F>) {
-        let Some(index) = self.streams.find(stream) else {
-            return;
-        };
-        let entry = self.streams.get_mut(index);
-        if entry.phase != Phase::Waiting || entry.state == State::HalfClosedLocal {
-            debug_assert!(false, "stream {stream} was answered twice");
-            return;
-        }
-        entry.head = response.head;
-        entry.body = response.body;
-        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
     }
 
     /// Ends `stream` with RST_STREAM. Ignored when the stream is gone.

@@ -87,6 +87,11 @@ pub const FIELD_BLOCK_FACTOR: usize = 2;
 /// never reaches a limit in bytes. 64 is what a block of 1 MiB needs at the default frame size.
 pub const MAX_CONTINUATIONS: u16 = 64;
 
+/// Bytes of a field block that is sent. No frame of another stream may come between its frames (RFC 9113, section 4.3).
+/// Stops: one response's fields that keep all others off the wire. A peer's SETTINGS_MAX_HEADER_LIST_SIZE is advice (section
+/// 10.5.1) that only the application could heed, which knows what may be left out.
+pub const MAX_SENT_BLOCK: usize = 4 << 20;
+
 /// Control frames that wait to be sent. Stops: a peer that asks for answers (PING, SETTINGS, requests to be refused)
 /// and does not read them (CVE-2019-9512, CVE-2019-9515).
 pub const MAX_QUEUED_CONTROL: usize = 1_024;

@@ -12,12 +12,27 @@ use std::cmp::Ordering;
 pub(super) fn compare(left: &[u8], right: &[u8]) -> Ordering {
     let (mut left_rest, mut right_rest) = (left, right);
     loop {
+        // Most names differ in a letter of ASCII, if they differ here at all.
+        while let ([a, left @ ..], [b, right @ ..]) = (left_rest, right_rest)
+            && is_plain(*a)
+            && is_plain(*b)
+        {
+            match a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase()) {
+                Ordering::Equal => (left_rest, right_rest) = (left, right),
+                unequal => return unequal,
+            }
+        }
         match (Unit::take(&mut left_rest), Unit::take(&mut right_rest)) {
             (None, None) => return left.cmp(right),
             (left, right) if left == right => {}
             (left, right) => return left.cmp(&right),
         }
     }
+}
+
+/// Whether a byte is a unit by itself, and stands for itself but for its case.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && !byte.is_ascii_digit()
 }
 
 /// A character or a number; the derived order compares the fields from the first to the last.

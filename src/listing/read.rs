@@ -14,7 +14,7 @@ use super::entries::{Entries, Entry, Kind};
 use crate::http::target::PATH_BYTES_MAX;
 
 /// Most entries that are listed of one directory. Beyond it the page serves nobody, and what it takes to make it (some
-/// 50 MB and seconds of a core) is what a client could ask for again and again.
+/// 40 MB and seconds of a core) is what a client could ask for again and again.
 pub const MAX_ENTRIES: usize = 1_000_000;
 
 /// Room for names in one getdents64(2): some hundreds of them.

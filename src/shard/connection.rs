@@ -14,6 +14,7 @@ use super::prepare;
 use super::protocol::Protocol;
 use super::shared::Shared;
 use super::timers::{Timer, Watch};
+use crate::site::CertificateId;
 use crate::transport::tls::{Handshake, Session};
 use crate::uring::{Event, Gather, Owner};
 
@@ -72,6 +73,8 @@ pub(super) struct Connection {
     pub(super) abandoned: bool,
     /// close_notify is queued.
     notified: bool,
+    /// The certificate that the client was shown, when it said for which host it wants one.
+    pub(super) certificate: Option<CertificateId>,
     /// The peer's first bytes, in the clear, while they are too few to tell the protocol.
     pub(super) first: Option<Vec<u8>>,
     receiving: bool,
@@ -108,6 +111,7 @@ impl Connection {
             stall_watched: false,
             abandoned: false,
             notified: false,
+            certificate: None,
             first: Some(Vec::new()),
             receiving: false,
             ended: false,
@@ -175,7 +179,10 @@ impl Connection {
                     self.prepare(shared);
                 }
             }
-            Event::Accepted { .. } | Event::Opened { .. } | Event::Woken { .. } => {}
+            Event::Accepted { .. }
+            | Event::Discarded { .. }
+            | Event::Opened { .. }
+            | Event::Woken { .. } => {}
         }
     }
 

@@ -5,7 +5,8 @@
 //! 2. Then one connection that has something to say fills a slot and queues one send; completions that this brought
 //!    come first again, so that a slot is read, sent and reused while it is in the cache.
 //! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring; if nothing came and no
-//!    deadline is near, it parks through the executor on the ring's eventfd.
+//!    deadline is near, it parks through the executor on the ring's eventfd. The executor has no other task, so the
+//!    driver gives it no turn but then.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,12 +22,12 @@ use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
 use super::offload::Offload;
 use super::open::Finished;
+use super::seek::Stage;
 use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
-use super::slab::Slab;
 use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
 use crate::uring::{
-    Completion, Event, Owner, Ring, RingOptions, SetupError, set_tcp_notsent_lowat,
+    Completion, Event, Owner, Ring, RingOptions, SetupError, Slab, set_tcp_notsent_lowat,
 };
 
 /// How long the shard waits in its ring before it parks through the executor: the wait costs two system calls, the
@@ -104,20 +105,11 @@ pub(super) async fn run(
     shard.begin();
     // The receiver is gone only when the server is ending anyway.
     let _ = reports.send(Report::Ready { shard: shard.index });
-    let executor = glommio::executor();
     loop {
         match shard.turn(began.elapsed().as_nanos() as u64, now_secs) {
             Turn::More => continue,
             Turn::Idle => {}
             Turn::Over => break,
-        }
-        if shard.hand_work_over() {
-            // The executor passes it on in its own turn.
-            executor.yield_task_queue_now().await;
-            continue;
-        }
-        if executor.need_preempt() {
-            executor.yield_task_queue_now().await;
         }
         shard.sleep().await?;
     }
@@ -192,22 +184,11 @@ impl<'a> Shard<'a> {
         if !self.shared.dirty.is_empty() {
             return Turn::More;
         }
-        let drained = self.command == Command::Drain && self.connections.len() == 0;
+        let drained = self.command == Command::Drain && self.connections.is_empty();
         if drained || self.command == Command::Stop {
             return Turn::Over;
         }
         Turn::Idle
-    }
-
-    /// Hands what would hold the loop up to the executor's blocking threads; whether there was any.
-    fn hand_work_over(&mut self) -> bool {
-        let mut any = false;
-        while let Some(work) = self.shared.offload.next_work() {
-            any = true;
-            // Its product comes by a way of its own; the task only keeps the executor's half alive.
-            glommio::spawn_local(glommio::executor().spawn_blocking(work)).detach();
-        }
-        any
     }
 
     /// The connection whose turn it is: who waits for an arena slot goes first, as soon as there is one.
@@ -250,7 +231,9 @@ impl<'a> Shard<'a> {
 
     fn dispatch(&mut self, completion: Completion) {
         let Completion { owner, event } = completion;
-        match owner.slot & KIND {
+        let kind = owner.slot & KIND;
+        self.shared.counters.dispatches += u64::from(kind != LISTENER && kind != WAKE);
+        match kind {
             LISTENER => self.accepted((owner.slot & !KIND) as usize, event),
             JOB => {
                 if let Some(finished) = self.shared.job_event(owner, event) {
@@ -333,7 +316,12 @@ impl<'a> Shard<'a> {
         let transport = match (tls, &self.tls) {
             (false, _) => Transport::Cleartext,
             (true, Some(config)) => match Handshake::new(Arc::clone(config)) {
-                Ok(handshake) => Transport::Handshake(Box::new(handshake)),
+                Ok(mut handshake) => {
+                    if self.shared.sites.has_certificates() {
+                        handshake.note_server_name();
+                    }
+                    Transport::Handshake(Box::new(handshake))
+                }
                 Err(error) => return self.refuse(socket, &error),
             },
             // A TLS listener is never made without a configuration.
@@ -386,6 +374,9 @@ impl<'a> Shard<'a> {
             },
         );
         while let Some((waiter, product)) = self.shared.offload.next_product() {
+            if let Stage::Coding { base, coding, .. } = &waiter.stage {
+                self.shared.being_coded.remove(&(base.identity, *coding));
+            }
             self.with(waiter.asker.connection, |connection, shared| {
                 connection.take(&waiter, product, shared);
             });

@@ -7,7 +7,7 @@ use super::answer::{self, Version};
 use super::connection::{Connection, Transport};
 use super::listings::{Listed, Sending};
 use super::open::Waiter;
-use super::protocol::{Protocol, told_by};
+use super::protocol::{Protocol, is_no_request, told_by};
 use super::seek::{self, Outcome, Stage};
 use super::shared::{Product, Shared};
 use crate::files::FileRef;
@@ -22,11 +22,18 @@ impl Connection {
             Transport::Cleartext => self.handle_plaintext(bytes, shared),
             Transport::Handshake(handshake) => match handshake.handle_bytes(bytes, &mut self.raw) {
                 Ok(Progress::More) => return self.mark(shared),
-                Ok(Progress::Done { session, rest }) => {
+                Ok(Progress::Done {
+                    session,
+                    rest,
+                    agreed,
+                }) => {
                     if session.alpn() != Some(b"h2") {
                         self.protocol =
                             Protocol::http1(&shared.configs, Scheme::Https, shared.now_ns);
                     }
+                    self.certificate = agreed
+                        .server_name
+                        .map(|name| shared.sites.certificate(name.as_bytes()));
                     self.transport = Transport::Session(session);
                     self.mark(shared);
                     self.watch(shared);
@@ -43,8 +50,9 @@ impl Connection {
             },
             Transport::Session(session) => {
                 let (protocol, key) = (&mut self.protocol, self.key);
+                let certificate = self.certificate;
                 if let Err(error) = session.handle_bytes(bytes, |plaintext| {
-                    protocol.handle_bytes(key, plaintext, shared);
+                    protocol.handle_bytes(key, certificate, plaintext, shared);
                 }) {
                     tracing::debug!(%error, "TLS session failed");
                     return self.abandon(shared);
@@ -65,7 +73,7 @@ impl Connection {
     /// In the clear, the first bytes tell the protocol.
     fn handle_plaintext(&mut self, bytes: &[u8], shared: &mut Shared) {
         let Some(mut first) = self.first.take() else {
-            return self.protocol.handle_bytes(self.key, bytes, shared);
+            return self.protocol.handle_bytes(self.key, None, bytes, shared);
         };
         first.extend_from_slice(&bytes[..bytes.len().min(4)]);
         match told_by(&first) {
@@ -73,6 +81,8 @@ impl Connection {
                 self.first = Some(first);
                 return;
             }
+            // A preface that went wrong, which a client of HTTP/2 is to be told in its own protocol.
+            Some(Version::Http1) if is_no_request(bytes) => {}
             Some(Version::Http1) => {
                 self.protocol = Protocol::http1(&shared.configs, Scheme::Http, shared.now_ns);
             }
@@ -80,8 +90,8 @@ impl Connection {
         }
         let before = first.len() - bytes.len().min(4);
         self.protocol
-            .handle_bytes(self.key, &first[..before], shared);
-        self.protocol.handle_bytes(self.key, bytes, shared);
+            .handle_bytes(self.key, None, &first[..before], shared);
+        self.protocol.handle_bytes(self.key, None, bytes, shared);
     }
 
     /// A request whose file was opened is answered, or waits for something else.
@@ -92,9 +102,9 @@ impl Connection {
     }
 
     /// What was done off the loop for a request of this connection has come.
-    pub(super) fn take(&mut self, waiter: &Waiter, product: Product, shared: &mut Shared) {
+    pub(super) fn take(&mut self, waiter: &Waiter, product: Option<Product>, shared: &mut Shared) {
         match (&waiter.stage, product) {
-            (Stage::Trailers(digesting), Product::Digested(digested)) => {
+            (Stage::Trailers(digesting), Some(Product::Digested(digested))) => {
                 let digests = digesting.trailers(digested, shared);
                 let trailers = answer::trailers(&digests, self.protocol.version());
                 let end = if trailers.is_empty() {
@@ -105,11 +115,17 @@ impl Connection {
                 self.protocol.finish(waiter.asker.stream, end);
                 self.mark(shared);
             }
-            (Stage::Aside(digesting), Product::Digested(digested)) => {
+            (Stage::Aside(digesting), Some(Product::Digested(digested))) => {
                 digesting.finish(digested, shared);
             }
-            (Stage::Listing, Product::Listed(listed)) => self.list(waiter, listed, shared),
-            (_, product) => {
+            (Stage::Listing, Some(Product::Listed(listed))) => self.list(waiter, listed, shared),
+            (Stage::Trailers(_), _) => {
+                self.protocol.finish(waiter.asker.stream, End::Done);
+                self.mark(shared);
+            }
+            (Stage::Aside(_), _) => {}
+            (_, None) => self.resume(waiter, &Err(500), shared),
+            (_, Some(product)) => {
                 self.opening -= 1;
                 let response = seek::resume_with(waiter, product, shared);
                 self.respond(waiter, response, shared);

@@ -18,7 +18,6 @@ mod protocol;
 mod represent;
 mod seek;
 mod shared;
-mod slab;
 mod timers;
 mod wire;
 
@@ -30,7 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement};
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{CpuSet, sched_getaffinity};
@@ -44,8 +43,11 @@ use crate::uring::{Ring, RingOptions, SetupError};
 
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
 const EXECUTOR_IO_BYTES: usize = 65_536;
-/// How long the driver may run before the executor wants to look at its other tasks.
-const PREEMPT_TIMER: Duration = Duration::from_millis(10);
+/// How long the driver may run before the executor wants to look at its other tasks: it has none.
+///
+/// Not shorter: when this time is over between two steps of the executor itself, as happens to a thread that is not
+/// given its core for so long, glommio 0.9 takes the driver for idle although it can run, and parks for good.
+const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
 
 /// A listening socket of one shard.
 #[derive(Debug)]
@@ -254,7 +256,6 @@ pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
         .name("ringlane")
         .io_memory(EXECUTOR_IO_BYTES)
         .preempt_timer(PREEMPT_TIMER)
-        .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
         .spawn(move || async move {
             let mut obituary = Obituary {
                 shard: options.index,

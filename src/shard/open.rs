@@ -18,11 +18,10 @@ use rustix::io::Errno;
 use super::answer::WaitingRequest;
 use super::seek::{Asker, Outcome, Stage, site_key};
 use super::shared::{JOB, Shared};
-use super::slab::Slab;
 use crate::files::{Found, Identity, OpenFile, SMALL_FILE_BYTES};
 use crate::http::{EntityTag, content_type};
 use crate::site::{SiteId, Treatment};
-use crate::uring::{Event, Gather, Lease, Mapping, Owner};
+use crate::uring::{Event, Gather, Lease, Mapping, Owner, Slab};
 
 /// A request that waits for a file.
 pub(super) struct Waiter {

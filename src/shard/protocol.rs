@@ -10,6 +10,7 @@ use super::seek::{self, Asker};
 use super::shared::Shared;
 use crate::files::FileRef;
 use crate::response::{End, Response, Segment};
+use crate::site::CertificateId;
 use crate::slot::{Layout, Plan, Slot};
 use crate::uring::Owner;
 use crate::{h1, h2};
@@ -78,6 +79,18 @@ pub(super) fn told_by(first: &[u8]) -> Option<Version> {
     (known == BEGINNING.len()).then_some(Version::Http2)
 }
 
+/// Whether bytes begin with a line that can be no request of HTTP/1.1, nor of what came before it, nor the beginning of a
+/// TLS handshake.
+pub(super) fn is_no_request(bytes: &[u8]) -> bool {
+    const TLS_HANDSHAKE: u8 = 0x16;
+    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
+        return false;
+    };
+    let line = &bytes[..end];
+    let has_version = line.windows(6).any(|part| part == b" HTTP/");
+    !has_version && line.len() > 1 && !line.starts_with(b"GET ") && line[0] != TLS_HANDSHAKE
+}
+
 /// The same call on either core.
 macro_rules! both {
     ($self:ident, $core:ident => $call:expr) => {
@@ -91,7 +104,7 @@ macro_rules! both {
 /// Answers the request with this head, if that can be done at once: the heads of the two cores are two types with the
 /// same methods.
 macro_rules! answer {
-    ($version:expr, $head:ident, $key:ident, $stream:ident, $shared:ident) => {{
+    ($version:expr, $head:ident, $asker:expr, $shared:ident) => {{
         let mut joined = std::mem::take(&mut $shared.joined);
         let request = Request::new(
             $version,
@@ -101,11 +114,7 @@ macro_rules! answer {
             $head.iter(),
             &mut joined,
         );
-        let asker = Asker {
-            connection: $key,
-            stream: $stream,
-        };
-        let response = seek::begin(asker, &request, $shared);
+        let response = seek::begin($asker, &request, $shared);
         $shared.joined = joined;
         $shared.counters.requests += u64::from(response.is_some());
         response
@@ -122,7 +131,19 @@ impl Protocol {
     }
 
     /// Feeds plaintext to the core and answers its requests: at once where that can be done.
-    pub(super) fn handle_bytes(&mut self, key: Owner, mut input: &[u8], shared: &mut Shared) {
+    /// `certificate` is the one that the client was shown for the host that it named.
+    pub(super) fn handle_bytes(
+        &mut self,
+        key: Owner,
+        certificate: Option<CertificateId>,
+        mut input: &[u8],
+        shared: &mut Shared,
+    ) {
+        let asker = |stream| Asker {
+            connection: key,
+            stream,
+            certificate,
+        };
         let mut scratch = std::mem::take(&mut shared.scratch);
         match self {
             Self::Http1(core) => {
@@ -130,7 +151,7 @@ impl Protocol {
                     core.handle_bytes(shared.now_ns, &mut input, &mut scratch.h1)
                 {
                     let h1::Event::Request { stream, head, .. } = event;
-                    if let Some(response) = answer!(Version::Http1, head, key, stream, shared) {
+                    if let Some(response) = answer!(Version::Http1, head, asker(stream), shared) {
                         core.respond(stream, response);
                     }
                 }
@@ -140,7 +161,7 @@ impl Protocol {
                     core.handle_bytes(shared.now_ns, &mut input, &mut scratch.h2)
                 {
                     if let h2::Event::Request { stream, head, .. } = event
-                        && let Some(response) = answer!(Version::Http2, head, key, stream, shared)
+                        && let Some(response) = answer!(Version::Http2, head, asker(stream), shared)
                     {
                         core.respond(stream, response);
                     }
@@ -255,6 +276,22 @@ impl Protocol {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broken_preface_is_no_request() {
+        for (bytes, is_none) in [
+            (&b"INVALID CONNECTION PREFACE\r\n\r\n"[..], true),
+            (b"GET / HTTP/1.1\r\n", false),
+            (b"BREW /pot HTCPCP/1.0\r\n", true),
+            (b"GET /\r\n", false),
+            (b"\r\nGET / HTTP/1.1\r\n", false),
+            (b"POST /unfinish", false),
+            (b"\x16\x03\x01\x02\n", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_no_request(bytes), is_none, "{}", bytes.escape_ascii());
+        }
+    }
 
     #[test]
     fn the_first_bytes_tell() {

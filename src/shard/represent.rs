@@ -14,7 +14,9 @@ use super::seek::{Asker, Outcome, Stage};
 use super::shared::{Product, Shared};
 use crate::files::coding::{Coded, MADE_HERE, compress, worth_coding};
 use crate::files::{DIGEST_AT_ONCE_BYTES, FileRef, Found, Hasher, Lookup, OpenFile};
-use crate::http::{AcceptEncoding, Coding, Decision, Digest, DigestAlgorithm, Method, WantDigest};
+use crate::http::{
+    AcceptEncoding, Coding, Decision, Digest, DigestAlgorithm, Method, WantDigest, accepts_trailers,
+};
 use crate::response::Response;
 use crate::site::SiteId;
 
@@ -151,6 +153,10 @@ impl Representing<'_> {
         if let Some(coded) = self.shared.coded.get(&base.identity, coding) {
             return self.made(Rc::clone(base), coding, coded);
         }
+        if !self.shared.being_coded.insert((base.identity, coding)) {
+            // Who comes meanwhile gets the file as it is, sooner than the coded one would be there.
+            return self.variant(Variant::plain(Rc::clone(base), varies));
+        }
         let read_at_secs = self.shared.clock.now_secs;
         let waiter = self.waiter(Stage::Coding {
             base: Rc::clone(base),
@@ -164,28 +170,30 @@ impl Representing<'_> {
                     Some(contents) => Some(contents.into()),
                     None => read_all(&file, len),
                 };
-                Product::Coded(read.and_then(|bytes: Vec<u8>| compress(coding, &bytes)))
+                Product::Coded(read.map(|bytes: Vec<u8>| compress(coding, &bytes)))
             })
         });
         if begun {
             self.shared.begun_opening += 1;
             return None;
         }
+        self.shared.being_coded.remove(&(base.identity, coding));
         // The file as it is is always a right answer.
         self.variant(Variant::plain(Rc::clone(base), varies))
     }
 
-    /// Goes on when a file was coded.
+    /// Goes on when a file was coded; `compressed` is `None` where it could not be read, and within it where it does not
+    /// get smaller.
     pub(super) fn compressed(
         self,
         base: &Rc<OpenFile>,
         coding: Coding,
         read_at_secs: u64,
-        compressed: Option<Vec<u8>>,
+        compressed: Option<Option<Vec<u8>>>,
     ) -> Option<Response<FileRef>> {
-        if !is_unchanged(base) {
+        let Some(compressed) = compressed.filter(|_| is_unchanged(base)) else {
             return self.variant(Variant::plain(Rc::clone(base), true));
-        }
+        };
         let coded = self
             .shared
             .coded
@@ -321,10 +329,7 @@ impl Representing<'_> {
 
     /// RFC 9110, section 10.1.4.
     fn takes_trailers(&self) -> bool {
-        self.request.get(Field::Te).is_some_and(|te| {
-            te.split(|&byte| byte == b',')
-                .any(|member| member.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-        })
+        self.request.get(Field::Te).is_some_and(accepts_trailers)
     }
 
     fn answer(

@@ -17,7 +17,7 @@ use super::shared::{Product, Shared};
 use crate::files::{FileRef, Found, Lookup, OpenFile};
 use crate::http::{Accept, Coding, Method, target};
 use crate::response::Response;
-use crate::site::{SiteId, Treatment};
+use crate::site::{CertificateId, SiteId, Treatment};
 use crate::uring::Owner;
 
 /// What a request waits for.
@@ -55,6 +55,8 @@ pub(super) enum Stage {
 pub(super) struct Asker {
     pub(super) connection: Owner,
     pub(super) stream: StreamId,
+    /// The certificate that its connection was secured with, for the host that it named then.
+    pub(super) certificate: Option<CertificateId>,
 }
 
 /// What a job came to: what its path led to, or the status that says why it led nowhere.
@@ -159,12 +161,12 @@ fn seek(
             if directory && !path.is_empty() {
                 path.push(b'/');
             }
-            match shared.sites.route(request.authority, &path) {
-                Some(route) => Search {
+            match route_for(asker, request, &path, shared) {
+                Some(site) => Search {
                     asker,
                     request,
                     path: &path,
-                    site: route.site,
+                    site,
                     shared,
                 }
                 .run(directory, given),
@@ -179,6 +181,18 @@ fn seek(
     };
     shared.path = path;
     response
+}
+
+/// The site of a request; `None` for one that is not for any, or not for this connection (RFC 9110, section 7.4).
+fn route_for(asker: Asker, request: &Request<'_>, path: &[u8], shared: &Shared) -> Option<SiteId> {
+    let sites = &shared.sites;
+    let misdirected = asker
+        .certificate
+        .is_some_and(|shown| sites.is_misdirected(shown, request.authority));
+    if misdirected {
+        return None;
+    }
+    sites.route(request.authority, path).map(|route| route.site)
 }
 
 struct Search<'a> {
@@ -354,6 +368,7 @@ impl<'a> Search<'a> {
                 let treatment = self.treatment();
                 Step::Done(answer::error(*status, &self.context(&treatment)))
             }
+            (Stage::Coding { .. } | Stage::Digesting(_), Err(status)) => self.fail(*status),
             // The page that was to stand in for what is missing is missing itself.
             _ => self.fail(404),
         }

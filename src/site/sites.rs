@@ -188,6 +188,13 @@ impl Sites {
             .map_or_else(CertificateId::default, |site| site.certificate)
     }
 
+    /// Whether there is a certificate beside the default one.
+    #[must_use]
+    pub fn has_certificates(&self) -> bool {
+        let default = CertificateId::default();
+        self.sites.iter().any(|site| site.certificate != default)
+    }
+
     /// Whether a request came over a connection that was secured with the certificate of another host, and must be
     /// answered with 421 (RFC 9110, section 7.4): HTTP/2 lets clients send requests for several hosts over one
     /// connection (RFC 9113, section 9.1.1).

@@ -10,6 +10,7 @@
 //! - [`RecvBuffer`]: a provided buffer that the kernel received into; dropping it gives it back.
 //! - [`Mapping`]: a file's pages for the kernel to send from, never read by this process.
 //! - [`Gather`]: what one send carries: stretches of a lease, of mappings, and shared bytes.
+//! - [`Slab`]: who asked for operations, by slot and generation.
 //! - [`SetupError`]: why a ring cannot be had here, and what to do about it.
 //!
 //! Linux 6.1 or newer is needed (`IORING_SETUP_DEFER_TASKRUN`).
@@ -25,6 +26,7 @@ mod probe;
 mod queues;
 mod read_now;
 mod ring;
+mod slab;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ pub use probe::SetupError;
 pub use queues::RingCounters;
 pub use read_now::{read_now, resident_now};
 pub use ring::{Resolve, Ring, RingOptions};
+pub use slab::Slab;
 pub use socket::set_tcp_notsent_lowat;
 
 /// Most segments that the kernel takes in one vectored operation (`UIO_MAXIOV`, readv(2)).

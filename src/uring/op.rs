@@ -50,6 +50,11 @@ pub enum Event {
         /// Whether receiving goes on; when not, it has to be asked for again.
         more: bool,
     },
+    /// Bytes were received and thrown away.
+    Discarded {
+        /// How many; none at the end of the stream.
+        result: Result<usize, Errno>,
+    },
     /// A send ended.
     Sent {
         /// What was sent, not advanced yet.
@@ -91,6 +96,8 @@ pub enum Event {
 pub(super) enum Op {
     Accept,
     Recv,
+    RecvOnce,
+    Discard,
     Send(Box<Gather>),
     Writable,
     Read {
@@ -203,7 +210,7 @@ impl Table {
                 socket: result.map(owned),
                 more,
             },
-            Op::Recv => {
+            Op::Recv | Op::RecvOnce => {
                 let data = match (result, cqueue::buffer_select(cqe.flags)) {
                     (Ok(len), Some(bid)) => {
                         // SAFETY: this completion of a receive says that the kernel took this buffer and wrote `len`
@@ -221,6 +228,9 @@ impl Table {
                 };
                 Event::Received { data, more }
             }
+            Op::Discard => Event::Discarded {
+                result: result.map(|len| len as usize),
+            },
             Op::Send(gather) => Event::Sent {
                 gather,
                 result: result.map(|sent| sent as usize),

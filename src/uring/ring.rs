@@ -172,6 +172,31 @@ impl Ring {
         unsafe { self.queue(owner, Op::Recv, sqe) };
     }
 
+    /// Receives once, at most `most` bytes and a provided buffer full: [`Event::Received`], which does not go on.
+    pub fn recv_once(&mut self, fd: BorrowedFd<'_>, most: u32, owner: Owner) {
+        let sqe = opcode::Recv::new(Fd(fd.as_raw_fd()), std::ptr::null_mut(), most)
+            .buf_group(BGID)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT);
+        // SAFETY: the entry points to no memory; the buffer it picks is one of the registered ones.
+        unsafe { self.queue(owner, Op::RecvOnce, sqe) };
+    }
+
+    /// Throws away what comes next on a TCP socket, at most `len` bytes: they are never copied out of the kernel
+    /// (`MSG_TRUNC`, tcp(7)). [`Event::Discarded`].
+    ///
+    /// Not with `MSG_WAITALL`: the ring (seen on Linux 6.18) does not count bytes against `len` that were not copied, and
+    /// waits for too many.
+    pub fn discard(&mut self, fd: BorrowedFd<'_>, len: u32, owner: Owner) {
+        let len = len.min(i32::MAX as u32);
+        let sqe = opcode::Recv::new(Fd(fd.as_raw_fd()), std::ptr::null_mut(), len)
+            .flags(libc::MSG_TRUNC)
+            .build();
+        // SAFETY: TCP writes nothing anywhere with this flag; for another kind of socket, which would, the address is
+        // one that this process cannot have mapped, and the kernel answers `EFAULT`.
+        unsafe { self.queue(owner, Op::Discard, sqe) };
+    }
+
     /// Sends what is gathered, without waiting for room in the socket: [`Event::Sent`], with `EAGAIN` when there was
     /// none. Of more than 1,024 parts the first 1,024 are sent.
     ///

@@ -249,7 +249,9 @@ impl Pair {
                     stream,
                     code,
                     retryable,
+                    violation,
                 } => {
+                    assert_eq!(violation, None);
                     let open = self.open.remove(&stream).expect("it is open");
                     let shrunk = self.disk.readable[0] < FILE_BYTES;
                     let right = match code {

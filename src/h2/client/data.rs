@@ -83,11 +83,43 @@ impl ClientConnection {
     /// Passes on what has arrived of a DATA frame.
     pub(super) fn step_data<'a>(
         &mut self,
-        mut frame: DataFrame,
+        frame: DataFrame,
         input: &mut &'a [u8],
     ) -> Option<Step<'a>> {
         let data = take(input, frame.left as usize);
-        frame.left -= data.len() as u32;
+        let end_stream = self.pass(frame, data.len() as u32)?;
+        (!data.is_empty() || end_stream).then_some(Step::Data(frame.stream, data, end_stream))
+    }
+
+    /// Bytes of content that are still to come of the DATA frame whose header has been taken; 0 when none is under way.
+    /// The transport may throw them away unseen, as far as they have not been given to
+    /// [`ClientConnection::handle_bytes`], and say so by [`ClientConnection::handle_discarded`].
+    #[must_use]
+    pub fn data_left(&self) -> u32 {
+        match self.reading {
+            Reading::Data(frame) => frame.left,
+            _ => 0,
+        }
+    }
+
+    /// The next `len` bytes of content came and are not wanted: the stream that they belonged to, if it is still
+    /// there, and whether this was all of it.
+    ///
+    /// # Panics
+    /// When `len` is more than [`ClientConnection::data_left`].
+    pub fn handle_discarded(&mut self, len: u32) -> Option<(StreamId, bool)> {
+        assert!(len <= self.data_left(), "only content can be thrown away");
+        match self.reading {
+            Reading::Data(frame) => self
+                .pass(frame, len)
+                .map(|end_stream| (frame.stream, end_stream)),
+            _ => None,
+        }
+    }
+
+    /// Moves on by `len` bytes of a DATA frame: whether that was all of the stream; `None` when the stream is gone.
+    fn pass(&mut self, mut frame: DataFrame, len: u32) -> Option<bool> {
+        frame.left -= len;
         let done = frame.left == 0;
         self.reading = match (done, frame.padding) {
             (false, _) => Reading::Data(frame),
@@ -115,7 +147,7 @@ impl ClientConnection {
                 self.control.push_back(Control::StreamUpdate(frame.stream));
             }
         }
-        (!data.is_empty() || end_stream).then_some(Step::Data(frame.stream, data, end_stream))
+        Some(end_stream)
     }
 
     /// The debt at which a window of `window` bytes is updated.

@@ -7,8 +7,10 @@
 //! - [`ClientConnection`]: state, and what the application calls.
 //! - `recv`, `data`, `send`: the two directions.
 //! - `request`, `response`: the field sections.
+//! - [`FramePolicy`]: how large the server's frames are to be.
 
 mod data;
+mod frame_policy;
 mod recv;
 mod request;
 mod response;
@@ -31,6 +33,7 @@ use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::window::Window;
 
+pub use frame_policy::FramePolicy;
 pub use recv::ClientEvent;
 use recv::{Block, Reading};
 pub use request::Request;
@@ -118,9 +121,9 @@ struct Stream {
     content_left: Option<u64>,
 }
 
-/// Spreads stream identifiers, which are ours and so not hostile.
-#[derive(Default)]
-struct IdHasher(u64);
+/// Spreads stream identifiers, which are the client's own and so not hostile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -138,7 +141,8 @@ impl Hasher for IdHasher {
     }
 }
 
-type Streams = HashMap<StreamId, Stream, BuildHasherDefault<IdHasher>>;
+/// Something for each of a client's streams.
+pub type StreamMap<T> = HashMap<StreamId, T, BuildHasherDefault<IdHasher>>;
 
 /// The client's side of an HTTP/2 connection, sans-IO.
 ///
@@ -160,7 +164,7 @@ pub struct ClientConnection {
     max_concurrent: u32,
     settings_received: bool,
 
-    streams: Streams,
+    streams: StreamMap<Stream>,
     next_id: StreamId,
     /// Requests whose HEADERS are not framed yet, in the order of their identifiers.
     fresh: VecDeque<StreamId>,
@@ -212,7 +216,7 @@ impl ClientConnection {
             peer: PeerSettings::default(),
             max_concurrent: STREAMS_BEFORE_SETTINGS,
             settings_received: false,
-            streams: Streams::default(),
+            streams: StreamMap::default(),
             next_id: 1,
             fresh: VecDeque::new(),
             bodies: VecDeque::new(),
@@ -284,6 +288,13 @@ impl ClientConnection {
         self.announced
             .push_back(bytes.clamp(MIN_MAX_FRAME_SIZE, MAX_MAX_FRAME_SIZE));
         self.control.push_back(Control::Settings);
+    }
+
+    /// The largest frame that the server has been told of last, in bytes.
+    #[must_use]
+    pub fn max_frame_size(&self) -> u32 {
+        let announced = self.announced.back().copied();
+        announced.unwrap_or(self.max_frame_size)
     }
 
     /// Begins the end: GOAWAY. Requests in flight are finished.

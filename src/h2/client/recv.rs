@@ -53,6 +53,8 @@ pub enum ClientEvent<'a> {
         code: ErrorCode,
         /// Whether the server did not process it, so that it can be made again (section 8.7).
         retryable: bool,
+        /// What the server violated, when it was we who ended the stream.
+        violation: Option<StreamError>,
     },
     /// The server ends the connection. Streams up to the last are still answered; for each one beyond it
     /// [`ClientEvent::Reset`] follows.
@@ -87,10 +89,10 @@ pub(super) struct Block {
 
 /// An event, before it borrows anything but the input.
 pub(super) enum Step<'a> {
-    Response(StreamId, u16, bool),
+    Response(StreamId, Meta, bool),
     Data(StreamId, &'a [u8], bool),
     Trailers(StreamId),
-    Reset(StreamId, ErrorCode, bool),
+    Reset(StreamId, ErrorCode, bool, Option<StreamError>),
     Goaway(StreamId, ErrorCode),
 }
 
@@ -108,7 +110,7 @@ impl ClientConnection {
     ) -> Option<ClientEvent<'a>> {
         let step = loop {
             if let Some(stream) = self.unprocessed.pop_front() {
-                break Step::Reset(stream, ErrorCode::REFUSED_STREAM, true);
+                break Step::Reset(stream, ErrorCode::REFUSED_STREAM, true, None);
             }
             match self.step(input, scratch) {
                 Ok(Some(step)) => break step,
@@ -122,9 +124,9 @@ impl ClientConnection {
             }
         };
         Some(match step {
-            Step::Response(stream, status, end_stream) => ClientEvent::Response {
+            Step::Response(stream, meta, end_stream) => ClientEvent::Response {
                 stream,
-                head: ResponseHead::new(status, scratch),
+                head: ResponseHead::new(meta, scratch),
                 end_stream,
             },
             Step::Data(stream, data, end_stream) => ClientEvent::Data {
@@ -136,10 +138,11 @@ impl ClientConnection {
                 stream,
                 trailers: scratch.trailers(),
             },
-            Step::Reset(stream, code, retryable) => ClientEvent::Reset {
+            Step::Reset(stream, code, retryable, violation) => ClientEvent::Reset {
                 stream,
                 code,
                 retryable,
+                violation,
             },
             Step::Goaway(last_stream_id, code) => ClientEvent::Goaway {
                 last_stream_id,
@@ -295,7 +298,7 @@ impl ClientConnection {
                 let stream = self.streams.remove(&id);
                 // After the whole response it only says that the rest of the request is not needed.
                 let cut = stream.is_some_and(|stream| !stream.recv_ended);
-                Ok(cut.then_some(Step::Reset(id, code, retryable)))
+                Ok(cut.then_some(Step::Reset(id, code, retryable, None)))
             }
             Kind::SETTINGS => self.recv_settings(header, payload),
             Kind::PING => {
@@ -403,7 +406,7 @@ impl ClientConnection {
             }
             self.retire(id);
         }
-        Ok(Some(Step::Response(id, meta.status, end)))
+        Ok(Some(Step::Response(id, meta, end)))
     }
 
     /// Ends one stream for a violation of the server's.
@@ -413,7 +416,7 @@ impl ClientConnection {
             .get(&id)
             .is_some_and(|stream| !stream.recv_ended);
         self.reset_stream(id, error.code());
-        cut.then_some(Step::Reset(id, error.code(), false))
+        cut.then_some(Step::Reset(id, error.code(), false, Some(error)))
     }
 
     fn recv_settings<'a>(&mut self, header: FrameHeader, payload: &[u8]) -> Stepped<'a> {

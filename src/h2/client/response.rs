@@ -9,14 +9,14 @@ use crate::h2::hpack::{Decoder, Field, Outcome};
 /// The head of a response that is well-formed. Names are in lower case.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseHead<'a> {
-    status: u16,
+    meta: Meta,
     fields: &'a Fields,
 }
 
 impl<'a> ResponseHead<'a> {
-    pub(super) fn new(status: u16, scratch: &'a Scratch) -> Self {
+    pub(super) fn new(meta: Meta, scratch: &'a Scratch) -> Self {
         Self {
-            status,
+            meta,
             fields: scratch.fields(),
         }
     }
@@ -24,7 +24,13 @@ impl<'a> ResponseHead<'a> {
     /// `:status`, 100 to 999.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.status
+        self.meta.status
+    }
+
+    /// The value of `content-length`, when there is one.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.meta.content_length
     }
 
     /// The value of the first field called `name`, in lower case.

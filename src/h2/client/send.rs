@@ -123,8 +123,6 @@ impl ClientConnection {
     /// Our SETTINGS: those that differ from what holds without them. The largest frame is the one announced last.
     fn settings_frame(&self) -> SettingsFrame {
         let config = &self.config;
-        let max_frame_size = self.announced.back().copied();
-        let max_frame_size = max_frame_size.unwrap_or(self.max_frame_size);
         let all = [
             (
                 id::HEADER_TABLE_SIZE,
@@ -140,7 +138,7 @@ impl ClientConnection {
             // Said even when it is the default, for what was said before may differ.
             (
                 id::MAX_FRAME_SIZE,
-                max_frame_size.max(MIN_MAX_FRAME_SIZE),
+                self.max_frame_size().max(MIN_MAX_FRAME_SIZE),
                 0,
             ),
             (

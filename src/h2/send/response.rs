@@ -6,14 +6,47 @@ use super::block::{PendingBlock, fits};
 use crate::h2::connection::{Closing, Connection};
 use crate::h2::error::ErrorCode;
 use crate::h2::frame::{FrameHeader, Kind, StreamId, flags};
-use crate::h2::limits::{MIN_FRAME_AT_END, SMALL_BODY};
+use crate::h2::hpack::{FieldToEncode, Indexing, encode_block};
+use crate::h2::limits::{MAX_SENT_BLOCK, MIN_FRAME_AT_END, SMALL_BODY};
 use crate::h2::recv::USEFUL_DATA;
 use crate::h2::stream::{Input, Next, State};
 use crate::h2::streams::{Index, NONE, Phase};
-use crate::response::{Body, End, Piece, Segment, Stream};
+use crate::response::{Body, End, Piece, Response, Segment, Stream};
 use crate::slot::{FRAME_SLACK, Slot};
 
 impl<F: Clone> Connection<F> {
+    /// Answers the request of `stream`. Ignored when the stream is gone (reset meanwhile) or has an answer.
+    ///
+    /// A head of more than [`MAX_SENT_BLOCK`] bytes is answered 500 instead. One that is more than the peer's
+    /// SETTINGS_MAX_HEADER_LIST_SIZE is sent: that is advice, and the peer may take it all the same (RFC 9113, section
+    /// 10.5.1).
+    pub fn respond(&mut self, stream: StreamId, response: Response<F>) {
+        let Some(index) = self.streams.find(stream) else {
+            return;
+        };
+        let entry = self.streams.get_mut(index);
+        if entry.phase != Phase::Waiting || entry.state == State::HalfClosedLocal {
+            debug_assert!(false, "stream {stream} was answered twice");
+            return;
+        }
+        let [first, second] = &response.head;
+        if first.len().saturating_add(second.len()) > MAX_SENT_BLOCK {
+            return self.refuse(index, b"500");
+        }
+        entry.head = response.head;
+        entry.body = response.body;
+        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
+    }
+
+    /// Answers a request without the application's help.
+    pub(in crate::h2) fn refuse(&mut self, index: Index, status: &[u8; 3]) {
+        let Some(head) = refusal(status) else {
+            return self.reset_stream(index, ErrorCode::INTERNAL_ERROR);
+        };
+        self.streams.get_mut(index).head = [head, Bytes::new()];
+        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
+    }
+
     /// Adds one more piece to the body of `stream`, which was answered with one whose end is open; whether the stream is
     /// still there and wants it.
     pub fn append(&mut self, stream: StreamId, segment: Segment<F>) -> bool {
@@ -21,7 +54,7 @@ impl<F: Clone> Connection<F> {
     }
 
     /// Says how the body of `stream` ends, which was answered with one whose end is open; whether the stream is still
-    /// there and wanted to know.
+    /// there and wanted to know. Trailers of more than [`MAX_SENT_BLOCK`] bytes end it with INTERNAL_ERROR.
     pub fn finish(&mut self, stream: StreamId, end: End) -> bool {
         self.supply(stream, |body| body.finish(end))
     }
@@ -104,6 +137,10 @@ impl<F: Clone> Connection<F> {
     fn put_ending(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> bool {
         let stream = self.streams.get_mut(index);
         let block = stream.body.trailers().map_or(0, Bytes::len);
+        if block > MAX_SENT_BLOCK {
+            self.reset_stream(index, ErrorCode::INTERNAL_ERROR);
+            return true;
+        }
         if !fits(slot, block, base) {
             return false;
         }
@@ -269,6 +306,16 @@ impl<F: Clone> Connection<F> {
                 .content_left
                 .is_some_and(|left| left > u64::from(much))
     }
+}
+
+/// The head of an answer that the core gives by itself.
+fn refusal(status: &[u8; 3]) -> Option<Bytes> {
+    let without = Indexing::Without;
+    let fields: [FieldToEncode<'_>; 2] = [
+        (b":status", status, without),
+        (b"content-length", b"0", without),
+    ];
+    encode_block(&fields, MAX_SENT_BLOCK).map(Bytes::from)
 }
 
 /// What [`Connection::put_data`] did.

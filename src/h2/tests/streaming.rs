@@ -1,7 +1,7 @@
 //! Bodies of several pieces, bodies whose end is learnt late, and trailers.
 
 use super::*;
-use crate::h2::limits::{STALL_SWEEP_NS, STALL_TIMEOUT_NS};
+use crate::h2::limits::{MAX_SENT_BLOCK, STALL_SWEEP_NS, STALL_TIMEOUT_NS};
 use crate::h2::settings::id;
 use crate::response::{End, Segment, Stream};
 
@@ -236,6 +236,21 @@ fn blocks(frames: &[Frame], stream: StreamId) -> Vec<Vec<u8>> {
         open = !frame.header.has(flags::END_HEADERS);
     }
     blocks
+}
+
+#[test]
+fn trailers_over_the_limit_end_the_stream_alone() {
+    let mut client = answered(vec![text("abc")], End::Open);
+    client
+        .core
+        .finish(1, End::Trailers(vec![0; MAX_SENT_BLOCK + 1].into()));
+    let frames = client.frames();
+    assert_eq!(
+        shape(&frames, 1)[1..],
+        [(Kind::DATA, 3, false), (Kind::RST_STREAM, 4, false)]
+    );
+    assert_eq!(frames[2].payload, ErrorCode::INTERNAL_ERROR.0.to_be_bytes());
+    assert!(client.works(3));
 }
 
 #[test]

@@ -1,12 +1,15 @@
-//! What all TLS connections of a server share.
+//! What all TLS connections of a server, or of a client, share.
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::crypto::aws_lc_rs::cipher_suite::*;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ServerSessionMemoryCache;
-use rustls::{ServerConfig, SupportedCipherSuite, version};
+use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite, version};
+
+use super::verifier::Verifier;
 
 /// Sessions remembered for TLS 1.2 clients that know no tickets: rare enough for a small cache.
 const SESSION_CACHE_ENTRIES: usize = 256;
@@ -50,5 +53,44 @@ pub fn server_config(
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.session_storage = ServerSessionMemoryCache::new(SESSION_CACHE_ENTRIES);
     config.enable_secret_extraction = true;
+    Ok(Arc::new(config))
+}
+
+/// Which servers a client trusts.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Those whose chain ends in one of these certificates, and that are of the name asked for; and those that show
+    /// one of these very certificates as their own, of whatever name (a self-signed one).
+    Certificates(Vec<CertificateDer<'static>>),
+    /// All.
+    Anything,
+}
+
+/// The configuration that every [`Handshake::connect`](super::Handshake::connect) starts from: TLS 1.2 and 1.3, the
+/// same suites as the server's, no client certificates, no early data, secrets extractable.
+///
+/// `alpn` lists the protocols that are offered, the preferred one first. With `resumption` tickets are kept and used.
+///
+/// # Errors
+/// When there is not one certificate to trust that can be read.
+pub fn client_config(
+    trust: Trust,
+    alpn: &[&[u8]],
+    resumption: bool,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites = CIPHER_SUITES.to_vec();
+    let provider = Arc::new(provider);
+    let verifier = Verifier::new(trust, &provider)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    config.enable_secret_extraction = true;
+    if !resumption {
+        config.resumption = Resumption::disabled();
+    }
     Ok(Arc::new(config))
 }

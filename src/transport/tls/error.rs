@@ -9,10 +9,10 @@ pub enum TlsError {
     /// The handshake failed. The alert for it, if any, was already handed out.
     #[error("handshake failed: {0}")]
     Handshake(rustls::Error),
-    /// The client sent more than [`MAX_HANDSHAKE_BYTES`](super::MAX_HANDSHAKE_BYTES) before the handshake's end.
+    /// The peer sent more than [`MAX_HANDSHAKE_BYTES`](super::MAX_HANDSHAKE_BYTES) before the handshake's end.
     #[error("handshake is too long")]
     HandshakeTooLong,
-    /// The client closed in mid-handshake (RFC 8446, section 6.1).
+    /// The peer closed in mid-handshake (RFC 8446, section 6.1).
     #[error("closed by the peer during the handshake")]
     ClosedInHandshake,
     /// Application data came before the handshake's end (RFC 8446, section 4.6; early data is not offered).
@@ -72,7 +72,7 @@ pub enum TlsError {
     /// The peer insists on renegotiation (RFC 5246, section 7.2.2, no_renegotiation).
     #[error("too many renegotiations")]
     TooManyRenegotiations,
-    /// The renegotiating ClientHello is too long to be skipped.
+    /// A renegotiating ClientHello or a session ticket is too long.
     #[error("handshake message too long")]
     HandshakeMessageTooLong,
     /// Our key has sealed all the records it may (RFC 8446, section 5.5).
@@ -84,6 +84,9 @@ pub enum TlsError {
     /// The AEAD refused a key or a plaintext of a length that it takes; never seen.
     #[error("sealing failed")]
     Crypto,
+    /// A NewSessionTicket that cannot be read (RFC 8446, section 4.6.1).
+    #[error("malformed session ticket: {0}")]
+    Ticket(rustls::Error),
     /// New traffic keys could not be derived.
     #[error("key update failed: {0}")]
     KeyDerivation(rustls::Error),
@@ -115,7 +118,9 @@ impl TlsError {
             Self::RecordOverflow | Self::PlaintextOverflow => AlertDescription::RecordOverflow,
             Self::RecordVersion(_) => AlertDescription::ProtocolVersion,
             Self::BadRecordMac => AlertDescription::BadRecordMac,
-            Self::KeyUpdateLength | Self::AlertLength => AlertDescription::DecodeError,
+            Self::KeyUpdateLength | Self::AlertLength | Self::Ticket(_) => {
+                AlertDescription::DecodeError
+            }
             Self::KeyUpdateRequest(_) => AlertDescription::IllegalParameter,
             Self::KeyExhausted | Self::Crypto | Self::KeyDerivation(_) => {
                 AlertDescription::InternalError

@@ -20,8 +20,8 @@ pub(super) const MAX_EXPANSION_TLS12: usize = 2_048;
 pub const MAX_BUFFERED_RECORD_BYTES: usize =
     HEADER_LEN + crate::slot::MAX_RECORD_PLAINTEXT + MAX_EXPANSION_TLS12;
 
-/// Bytes that a client may send before its handshake is over. A ClientHello with post-quantum key shares and several
-/// tickets stays below 8 KiB. Stops a peer that never finishes from filling memory, or the processor with fragments.
+/// Bytes that a peer may send before the handshake is over. A ClientHello with post-quantum key shares and several
+/// tickets stays below 8 KiB, and a server's chain of certificates below 16. Stops a peer that never finishes from filling memory, or the processor with fragments.
 pub const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
 
 /// Records that carry nothing (empty application data, ignored warnings) before one that does. A record of 22 bytes
@@ -39,6 +39,10 @@ pub(super) const KEY_UPDATE_REFILL_BYTES: usize = 64 * 1024;
 /// Renegotiations refused with a warning before the connection is given up: a ClientHello is cheap to send, and only
 /// a peer that does not take no for an answer sends more than a few. Never refilled.
 pub(super) const MAX_RENEGOTIATIONS: u32 = 4;
+
+/// Length of a NewSessionTicket that a client keeps: a ticket is below 2^16 bytes (RFC 8446, section 4.6.1), and few are
+/// above 2 KiB.
+pub(super) const MAX_TICKET_BYTES: u32 = 64 * 1024;
 
 /// Length of a ClientHello that is skipped while renegotiation is being refused: the same bound as in the handshake.
 pub(super) const MAX_SKIPPED_HELLO_BYTES: u32 = 64 * 1024;

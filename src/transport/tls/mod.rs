@@ -1,6 +1,7 @@
-//! Server-side TLS 1.2 and 1.3: rustls shakes hands, then records are sealed and opened in place, here.
+//! TLS 1.2 and 1.3, as the server or as the client: rustls shakes hands, then records are sealed and opened in place,
+//! here.
 //!
-//! 1. [`server_config`] makes what all connections share.
+//! 1. [`server_config`] or [`client_config`] makes what all connections share.
 //! 2. A [`Handshake`] takes the peer's bytes and yields flights until [`Progress::Done`].
 //! 3. The [`Session`] that comes out owns the traffic keys and nothing else of the handshake. It opens what was
 //!    received in the receive buffer and seals the records of a slot ([`crate::slot`]) in the slot.
@@ -23,10 +24,11 @@ mod limits;
 mod open;
 mod seal;
 mod session;
+mod verifier;
 
-pub use config::server_config;
+pub use config::{Trust, client_config, server_config};
 pub use error::TlsError;
-pub use handshake::{Handshake, Progress};
+pub use handshake::{Agreed, Handshake, Progress};
 pub use limits::{MAX_BUFFERED_RECORD_BYTES, MAX_HANDSHAKE_BYTES};
 pub use session::Session;
 

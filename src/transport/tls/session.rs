@@ -3,22 +3,25 @@
 use std::fmt;
 use std::mem;
 
+use rustls::client::ClientConnectionData;
 use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
-use rustls::{AlertDescription, ExtractedSecrets, SupportedCipherSuite};
+use rustls::{AlertDescription, ConnectionTrafficSecrets, ExtractedSecrets, SupportedCipherSuite};
 
 use super::TlsError;
 use super::keys::{Keys, Shape, content};
 use super::limits::{
     HEADER_LEN, KEY_UPDATE_REFILL_BYTES, MAX_BUFFERED_RECORD_BYTES, MAX_FRUITLESS_RECORDS,
-    MAX_KEY_UPDATES, MAX_RENEGOTIATIONS, MAX_SKIPPED_HELLO_BYTES,
+    MAX_KEY_UPDATES, MAX_RENEGOTIATIONS, MAX_SKIPPED_HELLO_BYTES, MAX_TICKET_BYTES,
 };
 use super::open::Opener;
 use super::seal::Sealer;
 use crate::slot::{Record, RecordLayout};
 
-/// Handshake message types (RFC 8446, section 4).
+/// Handshake message types (RFC 8446, section 4; RFC 5246, section 7.4).
+const HELLO_REQUEST: u8 = 0;
 const CLIENT_HELLO: u8 = 1;
+const NEW_SESSION_TICKET: u8 = 4;
 const KEY_UPDATE: u8 = 24;
 
 /// A KeyUpdate that asks for none in return (RFC 8446, section 4.6.3).
@@ -28,7 +31,38 @@ const KEY_UPDATE_NOT_REQUESTED: [u8; 5] = [KEY_UPDATE, 0, 0, 1, 0];
 const WARNING: u8 = 1;
 const FATAL: u8 = 2;
 
-/// A TLS connection after its handshake: seals what is sent and opens what is received.
+/// What derives the next traffic secrets, and in the client's role keeps the tickets that come.
+pub(super) enum Kernel {
+    Server(Box<KernelConnection<ServerConnectionData>>),
+    Client(Box<KernelConnection<ClientConnectionData>>),
+}
+
+impl Kernel {
+    pub(super) fn suite(&self) -> SupportedCipherSuite {
+        match self {
+            Self::Server(kernel) => kernel.negotiated_cipher_suite(),
+            Self::Client(kernel) => kernel.negotiated_cipher_suite(),
+        }
+    }
+
+    fn next_tx(&mut self) -> Result<(u64, ConnectionTrafficSecrets), TlsError> {
+        match self {
+            Self::Server(kernel) => kernel.update_tx_secret(),
+            Self::Client(kernel) => kernel.update_tx_secret(),
+        }
+        .map_err(TlsError::KeyDerivation)
+    }
+
+    fn next_rx(&mut self) -> Result<(u64, ConnectionTrafficSecrets), TlsError> {
+        match self {
+            Self::Server(kernel) => kernel.update_rx_secret(),
+            Self::Client(kernel) => kernel.update_rx_secret(),
+        }
+        .map_err(TlsError::KeyDerivation)
+    }
+}
+
+/// A TLS connection after its handshake, in either role: seals what is sent and opens what is received.
 ///
 /// See the [module](super) for the order of calls. After an error nothing more is received; what
 /// [`take_control`](Self::take_control) yields then, the fatal alert, is the last to be sent.
@@ -36,7 +70,8 @@ pub struct Session {
     sealer: Sealer,
     opener: Opener,
     /// Derives the next traffic secrets (TLS 1.3 only: under 1.2 the keys are for life).
-    kernel: Option<Box<KernelConnection<ServerConnectionData>>>,
+    kernel: Option<Kernel>,
+    is_client: bool,
     alpn: Option<Box<[u8]>>,
     /// The beginning of a record whose end has not come; owns no memory when there is none.
     partial: Vec<u8>,
@@ -46,7 +81,7 @@ pub struct Session {
     failed: bool,
     /// The peer asked us to update our keys.
     update_requested: bool,
-    /// A ClientHello is to be refused with a warning.
+    /// A renegotiation is to be refused with a warning.
     refuse_renegotiation: bool,
     fruitless_left: u32,
     key_updates_left: u32,
@@ -64,6 +99,8 @@ struct Message {
     known: usize,
     /// Bytes to come of a message that is passed over.
     skip: u32,
+    /// What has come of a ticket.
+    ticket: Vec<u8>,
 }
 
 impl Message {
@@ -96,14 +133,15 @@ impl Session {
     /// [`TlsError::Crypto`] when a key is not what its AEAD takes.
     pub(super) fn new(
         secrets: ExtractedSecrets,
-        kernel: KernelConnection<ServerConnectionData>,
+        kernel: Kernel,
         alpn: Option<Box<[u8]>>,
     ) -> Result<Self, TlsError> {
-        let suite = kernel.negotiated_cipher_suite();
+        let suite = kernel.suite();
         let shape = Shape::of(suite, &secrets.tx.1);
+        let is_client = matches!(kernel, Kernel::Client(_));
         let (limit, kernel) = match suite {
             SupportedCipherSuite::Tls13(suite) => {
-                (suite.common.confidentiality_limit, Some(Box::new(kernel)))
+                (suite.common.confidentiality_limit, Some(kernel))
             }
             SupportedCipherSuite::Tls12(suite) => (suite.common.confidentiality_limit, None),
         };
@@ -111,6 +149,7 @@ impl Session {
             sealer: Sealer::new(Keys::new(secrets.tx)?, shape, limit),
             opener: Opener::new(Keys::new(secrets.rx)?, shape),
             kernel,
+            is_client,
             alpn,
             partial: Vec::new(),
             message: Message::default(),
@@ -341,7 +380,7 @@ impl Session {
                 Err(TlsError::EmptyRecord(kind))
             }
             content::ALERT => self.handle_alert(text),
-            content::HANDSHAKE if self.kernel.is_some() => self.handle_key_update(text),
+            content::HANDSHAKE if self.kernel.is_some() => self.handle_message(text),
             content::HANDSHAKE => self.handle_renegotiation(text),
             kind => Err(TlsError::RecordKind(kind)),
         }
@@ -366,17 +405,34 @@ impl Session {
         }
     }
 
-    /// Handshake data under TLS 1.3, where KeyUpdate is the only message a client may send now.
-    fn handle_key_update(&mut self, text: &[u8]) -> Result<(), TlsError> {
-        for (position, &byte) in text.iter().enumerate() {
+    /// Handshake data under TLS 1.3: KeyUpdate and, to a client, NewSessionTicket are all that may come now.
+    fn handle_message(&mut self, mut text: &[u8]) -> Result<(), TlsError> {
+        while let Some((&byte, rest)) = text.split_first() {
             let message = &mut self.message;
+            if message.known == 4 && message.head[0] == NEW_SESSION_TICKET {
+                let missing = message.len() as usize - message.ticket.len();
+                let (now, rest) = text.split_at(missing.min(text.len()));
+                message.ticket.extend_from_slice(now);
+                text = rest;
+                self.take_ticket()?;
+                continue;
+            }
+            text = rest;
             message.head[message.known] = byte;
             message.known += 1;
+            let kind = message.head[0];
             match message.known {
-                1 if byte != KEY_UPDATE => return Err(TlsError::HandshakeKind(byte)),
+                1 if kind == NEW_SESSION_TICKET && self.is_client => {}
+                1 if kind != KEY_UPDATE => return Err(TlsError::HandshakeKind(kind)),
+                4 if kind == NEW_SESSION_TICKET => {
+                    if message.len() > MAX_TICKET_BYTES {
+                        return Err(TlsError::HandshakeMessageTooLong);
+                    }
+                    self.take_ticket()?;
+                }
                 4 if message.len() != 1 => return Err(TlsError::KeyUpdateLength),
                 5 if byte > 1 => return Err(TlsError::KeyUpdateRequest(byte)),
-                5 if position + 1 < text.len() => return Err(TlsError::HandshakeSpansKeys),
+                5 if !text.is_empty() => return Err(TlsError::HandshakeSpansKeys),
                 5 => {
                     self.message = Message::default();
                     self.key_updates_left = self
@@ -385,8 +441,7 @@ impl Session {
                         .ok_or(TlsError::TooManyKeyUpdates)?;
                     self.update_requested |= byte == 1;
                     let kernel = self.kernel.as_mut().ok_or(TlsError::Crypto)?;
-                    let secrets = kernel.update_rx_secret().map_err(TlsError::KeyDerivation)?;
-                    self.opener.set_keys(Keys::new(secrets)?);
+                    self.opener.set_keys(Keys::new(kernel.next_rx()?)?);
                 }
                 _ => {}
             }
@@ -394,8 +449,27 @@ impl Session {
         Ok(())
     }
 
-    /// Handshake data under TLS 1.2: a ClientHello would renegotiate, and is passed over and refused.
+    /// Keeps a ticket that is complete. Each counts as a record that carries nothing.
+    fn take_ticket(&mut self) -> Result<(), TlsError> {
+        if self.message.ticket.len() < self.message.len() as usize {
+            return Ok(());
+        }
+        let message = mem::take(&mut self.message);
+        if let Some(Kernel::Client(kernel)) = &mut self.kernel {
+            kernel
+                .handle_new_session_ticket(&message.ticket)
+                .map_err(TlsError::Ticket)?;
+        }
+        self.count_fruitless()
+    }
+
+    /// Handshake data under TLS 1.2: a message that would renegotiate is passed over and refused.
     fn handle_renegotiation(&mut self, mut text: &[u8]) -> Result<(), TlsError> {
+        let begins = if self.is_client {
+            HELLO_REQUEST
+        } else {
+            CLIENT_HELLO
+        };
         while let Some((&byte, rest)) = text.split_first() {
             let message = &mut self.message;
             if message.known < 4 {
@@ -403,7 +477,7 @@ impl Session {
                 message.known += 1;
                 text = rest;
                 match message.known {
-                    1 if byte != CLIENT_HELLO => return Err(TlsError::HandshakeKind(byte)),
+                    1 if byte != begins => return Err(TlsError::HandshakeKind(byte)),
                     4 if message.len() > MAX_SKIPPED_HELLO_BYTES => {
                         return Err(TlsError::HandshakeMessageTooLong);
                     }
@@ -439,8 +513,7 @@ impl Session {
             self.update_requested = false;
             self.sealer
                 .append(content::HANDSHAKE, &KEY_UPDATE_NOT_REQUESTED, out)?;
-            let secrets = kernel.update_tx_secret().map_err(TlsError::KeyDerivation)?;
-            self.sealer.set_keys(Keys::new(secrets)?);
+            self.sealer.set_keys(Keys::new(kernel.next_tx()?)?);
         }
         if mem::take(&mut self.refuse_renegotiation) {
             let alert = [WARNING, AlertDescription::NoRenegotiation.into()];

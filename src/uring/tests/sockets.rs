@@ -312,3 +312,79 @@ fn accepting_without_descriptors_says_so_and_can_be_resumed() {
     ring.accept(listener.as_fd(), OWNER);
     accepted(event(&mut ring));
 }
+
+/// Two ends of a TCP connection.
+fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0, theirs)
+}
+
+#[test]
+fn receiving_once_takes_no_more_than_asked_for() {
+    let mut ring = ring();
+    let (ours, mut theirs) = tcp_pair();
+    theirs.write_all(b"headerbody").unwrap();
+    ring.recv_once(ours.as_fd(), 6, OWNER);
+    let (data, more) = received(event(&mut ring));
+    assert_eq!((&data[..], more), (&b"header"[..], false));
+    drop(data);
+    ring.recv_once(ours.as_fd(), 100, OWNER);
+    let (data, more) = received(event(&mut ring));
+    assert_eq!((&data[..], more), (&b"body"[..], false));
+    drop(data);
+    drop(theirs);
+    ring.recv_once(ours.as_fd(), 100, OWNER);
+    assert!(received(event(&mut ring)).0.is_empty());
+    assert_eq!((ring.in_flight(), ring.recv_buffers_held()), (0, 0));
+}
+
+fn discard(ring: &mut Ring, socket: &TcpStream, len: u32) -> usize {
+    ring.discard(socket.as_fd(), len, OWNER);
+    match event(ring) {
+        Event::Discarded { result: Ok(taken) } => taken,
+        other => panic!("not discarded: {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_discarded_is_gone_and_nothing_else() {
+    let mut ring = ring();
+    let (ours, mut theirs) = tcp_pair();
+    let content = pattern(1 << 20);
+    let all = content.clone();
+    let writer = std::thread::spawn(move || {
+        for part in all.chunks(77_777) {
+            theirs.write_all(part).unwrap();
+        }
+        theirs
+    });
+    let mut left = 1_000_000;
+    while left > 0 {
+        left -= discard(&mut ring, &ours, left as u32);
+    }
+    ring.recv_once(ours.as_fd(), 8, OWNER);
+    let (data, _) = received(event(&mut ring));
+    assert_eq!(data[..], content[1_000_000..1_000_008]);
+    drop(data);
+    drop(writer.join().unwrap());
+    left = content.len() - 1_000_008;
+    while left > 0 {
+        left -= discard(&mut ring, &ours, u32::MAX);
+    }
+    assert_eq!(discard(&mut ring, &ours, 1), 0, "the stream ends");
+    assert_eq!(ring.in_flight(), 0);
+}
+
+#[test]
+fn what_is_no_tcp_socket_discards_nothing() {
+    let mut ring = ring();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(b"kept").unwrap();
+    ring.discard(ours.as_fd(), 4, OWNER);
+    let event = event(&mut ring);
+    assert!(
+        matches!(event, Event::Discarded { result: Err(_) }),
+        "{event:?}"
+    );
+}

@@ -5,6 +5,7 @@ pub(crate) mod conditions;
 pub(crate) mod connection;
 pub(crate) mod frames;
 pub(crate) mod hpack;
+pub(crate) mod http1;
 mod input;
 pub(crate) mod path;
 pub(crate) mod slot;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod exchange;
+mod large;
 mod session;
 mod violations;
 
@@ -127,6 +128,7 @@ impl Told {
                         stream,
                         code,
                         retryable,
+                        ..
                     } => Seen::Reset(stream, code, retryable),
                     ClientEvent::Goaway {
                         last_stream_id,

@@ -1,7 +1,8 @@
-//! In-memory tests against rustls's client. Whatever is random comes from a seed, which is printed.
+//! In-memory tests against rustls. Whatever is random comes from a seed, which is printed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clients;
 mod exchanges;
 mod handshakes;
 mod violations;
@@ -210,7 +211,7 @@ impl Pair {
                     Some((_, rest)) => rest.extend_from_slice(&chunk),
                     None => match handshake.handle_bytes(&chunk, &mut out).unwrap() {
                         Progress::More => {}
-                        Progress::Done { session, rest } => done = Some((session, rest)),
+                        Progress::Done { session, rest, .. } => done = Some((session, rest)),
                     },
                 }
             }

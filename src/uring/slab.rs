@@ -1,14 +1,16 @@
 //! Slots with generations: a key that outlived its value finds nothing.
 
-use crate::uring::Owner;
+use super::op::Owner;
 
-/// Values addressed by slot and generation.
-pub(super) struct Slab<T> {
+/// Values addressed by the [`Owner`] that stands for them in the ring's operations.
+#[derive(Debug)]
+pub struct Slab<T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
     len: usize,
 }
 
+#[derive(Debug)]
 struct Entry<T> {
     generation: u32,
     value: Option<T>,
@@ -26,7 +28,7 @@ impl<T> Default for Slab<T> {
 
 impl<T> Slab<T> {
     /// Puts a value in, made from the key that it will have.
-    pub(super) fn insert_with(&mut self, make: impl FnOnce(Owner) -> T) -> Owner {
+    pub fn insert_with(&mut self, make: impl FnOnce(Owner) -> T) -> Owner {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry {
                 generation: 0,
@@ -44,7 +46,8 @@ impl<T> Slab<T> {
         key
     }
 
-    pub(super) fn get_mut(&mut self, key: Owner) -> Option<&mut T> {
+    /// The value of a key that is still valid.
+    pub fn get_mut(&mut self, key: Owner) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.slot as usize)?;
         if entry.generation == key.generation {
             entry.value.as_mut()
@@ -54,7 +57,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes the value out; its key is never valid again.
-    pub(super) fn remove(&mut self, key: Owner) -> Option<T> {
+    pub fn remove(&mut self, key: Owner) -> Option<T> {
         let entry = self.entries.get_mut(key.slot as usize)?;
         if entry.generation != key.generation {
             return None;
@@ -66,12 +69,18 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// Whether nothing is in.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Values that are in.
+    pub fn len(&self) -> usize {
         self.len
     }
 
     /// The keys of everything that is in, in slot order.
-    pub(super) fn keys(&self) -> Vec<Owner> {
+    pub fn keys(&self) -> Vec<Owner> {
         let present = |(slot, entry): (usize, &Entry<T>)| {
             entry.value.as_ref().map(|_| Owner {
                 slot: slot as u32,

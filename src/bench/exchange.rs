@@ -1,0 +1,85 @@
+//! One request and its response, from the moment that a connection has it.
+
+use super::feed::Job;
+use super::h1::Head;
+use super::result::{ErrorKind, MismatchKind};
+use super::verify::{Check, Verifier};
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) job: Job,
+    /// When its connection was given it.
+    pub(super) started_ns: u64,
+    /// When the response's head came; 0 before.
+    pub(super) first_ns: u64,
+    /// When anything of the response came last.
+    pub(super) progress_ns: u64,
+    status: u16,
+    /// A range was asked for.
+    ranged: bool,
+    /// Something else than a range came.
+    range_ignored: bool,
+    verifier: Option<Box<Verifier>>,
+}
+
+impl Exchange {
+    pub(super) fn new(job: Job, ranged: bool, now_ns: u64) -> Self {
+        Self {
+            job,
+            started_ns: now_ns,
+            first_ns: 0,
+            progress_ns: now_ns,
+            status: 0,
+            ranged,
+            range_ignored: false,
+            verifier: None,
+        }
+    }
+
+    /// The response's head came.
+    pub(super) fn head(&mut self, head: &Head, check: &Check, now_ns: u64) {
+        self.first_ns = now_ns;
+        self.progress_ns = now_ns;
+        self.status = head.status;
+        if head.status >= 400 {
+            return;
+        }
+        let range = head.content_range.filter(|_| head.status == 206);
+        self.range_ignored = self.ranged && range.is_none();
+        let offset = range.map_or(0, |range| range.first);
+        let len = range.map(|range| range.last - range.first + 1);
+        self.verifier = check.begin(offset, len);
+    }
+
+    /// Some of the response's content came.
+    pub(super) fn data(&mut self, data: &[u8], now_ns: u64) {
+        self.progress_ns = now_ns;
+        if let Some(verifier) = &mut self.verifier {
+            verifier.take(data);
+        }
+    }
+
+    /// The response is whole: whether it is as it should be, and what is wrong with its body.
+    pub(super) fn end(self) -> Result<(), (ErrorKind, Option<MismatchKind>)> {
+        if self.status >= 400 {
+            let status = self.status;
+            return Err((ErrorKind::Status { status }, None));
+        }
+        if self.range_ignored {
+            return Err((ErrorKind::RangeIgnored, None));
+        }
+        match self.verifier.and_then(|verifier| verifier.end()) {
+            Some(mismatch) => Err((ErrorKind::Mismatch, Some(mismatch))),
+            None => Ok(()),
+        }
+    }
+
+    /// Why it ends when its connection does.
+    pub(super) fn cut(&self) -> ErrorKind {
+        match self.first_ns {
+            0 => ErrorKind::Closed,
+            _ => ErrorKind::ShortBody,
+        }
+    }
+}

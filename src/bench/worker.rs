@@ -1,0 +1,552 @@
+//! One core's load: its ring, its connections, its share of the requests.
+//!
+//! A turn: everything that has happened goes to the connection that it happened to; requests that are due or can be made
+//! are given to connections that have room; each connection that has something to say sends all of it at once; then one
+//! system call submits it all and waits.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+
+use super::connection::{self, Connection, Stage};
+use super::feed::Feed;
+use super::load::{Mix, share};
+use super::measure::{Live, Recorder};
+use super::options::{Load, Options, Protocol};
+use super::requests::Requests;
+use super::result::{MAX_TARGETS_APART, Outcome};
+use super::run::{Control, Plan};
+use super::verify::Check;
+use crate::h2;
+use crate::slot::Plan as SlotPlan;
+use crate::transport::tls::{Agreed, client_config};
+use crate::uring::{Gather, Owner, Ring, RingOptions, Slab};
+
+/// Connections that one worker has under way at once: a listener's queue takes some hundreds.
+const MAX_CONNECTING: usize = 128;
+/// How long a failed attempt to connect is followed by none: first, and at most. It doubles.
+const BACKOFF_NS: u64 = 10_000_000;
+const MAX_BACKOFF_NS: u64 = 1_000_000_000;
+/// How long a server that never took a connection is tried.
+const PATIENCE_NS: u64 = 1_000_000_000;
+/// How often deadlines are looked after, and how often it is told how things stand.
+const CHORES_NS: u64 = 10_000_000;
+const REPORT_NS: u64 = 200_000_000;
+/// So long before a request is due the worker stops sleeping: it would wake too late.
+const SPIN_NS: u64 = 60_000;
+/// Bytes of all buffers for receiving: they are used in turn, and should stay in the cache.
+const RECV_BYTES: usize = 2 << 20;
+/// Bytes of the arena. Requests without content need little.
+const ARENA_BYTES: usize = 8 << 20;
+
+/// What a worker says.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Its connections are there, or were tried.
+    Connected,
+    /// How things stand.
+    Tick(Box<Tick>),
+    /// It has ended.
+    Done(Box<Done>),
+    /// It could not begin, or died.
+    Failed(String),
+}
+
+/// How things stand.
+#[derive(Debug)]
+pub(super) struct Tick {
+    pub(super) live: Live,
+    pub(super) worker: usize,
+    pub(super) connections: u64,
+    pub(super) in_flight: u64,
+    pub(super) waiting: u64,
+}
+
+/// What came of it all.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) recorder: Recorder,
+    pub(super) outcome: Outcome,
+    /// When the last request ended, or time was up.
+    pub(super) ended_ns: u64,
+}
+
+/// The TLS side of a worker.
+pub(super) struct TlsClient {
+    pub(super) config: Arc<rustls::ClientConfig>,
+    pub(super) name: ServerName<'static>,
+}
+
+/// What all connections of a worker use, one at a time.
+pub(super) struct Shared {
+    pub(super) ring: Ring,
+    pub(super) plan: Arc<Plan>,
+    pub(super) h2_config: Rc<h2::client::ClientConfig>,
+    pub(super) tls: Option<TlsClient>,
+    pub(super) scratch: h2::Scratch,
+    pub(super) requests: Requests,
+    pub(super) feed: Feed,
+    pub(super) recorder: Recorder,
+    /// Connections that have something to say.
+    pub(super) dirty: VecDeque<Owner>,
+    /// Connections that take requests.
+    pub(super) available: VecDeque<Owner>,
+    #[expect(clippy::vec_box, reason = "the ring takes and gives boxes")]
+    pub(super) pool: Vec<Box<Gather>>,
+    pub(super) slot: SlotPlan<()>,
+    /// Nanoseconds since the run's clock began.
+    pub(super) now_ns: u64,
+    pub(super) timeout_ns: u64,
+    /// Requests in flight.
+    pub(super) in_flight: u64,
+    /// Whether content can be thrown away unseen.
+    pub(super) discards: bool,
+}
+
+struct Worker {
+    index: usize,
+    connections: Slab<Box<Connection>>,
+    shared: Shared,
+    control: Arc<Control>,
+    /// How many connections there are to be in each step.
+    shares: Vec<u32>,
+    /// Connections under way, established ones, and those that are closing.
+    connecting: usize,
+    open: usize,
+    dialled: u64,
+    /// No attempt to connect before this.
+    dial_from_ns: u64,
+    backoff_ns: u64,
+    /// When a connection was last there.
+    alive_ns: u64,
+    ever_open: bool,
+    told_connected: bool,
+    chores_ns: u64,
+    report_ns: u64,
+}
+
+/// Makes one worker's share of the load, on this thread, and says how it goes.
+pub(super) fn work(
+    index: usize,
+    plan: &Arc<Plan>,
+    control: &Arc<Control>,
+    reports: &Sender<Report>,
+) {
+    let worked = catch_unwind(AssertUnwindSafe(|| {
+        let core = core_affinity::CoreId {
+            id: plan.options.cores[index],
+        };
+        if !core_affinity::set_for_current(core) {
+            return Err(format!("cannot run on core {}", core.id));
+        }
+        Worker::new(index, plan, control).map(|worker| worker.run(reports))
+    }));
+    let last = match worked {
+        Ok(Ok(done)) => Report::Done(Box::new(done)),
+        Ok(Err(error)) => Report::Failed(error),
+        Err(_) => Report::Failed("it panicked; this is a bug".to_owned()),
+    };
+    // Nobody listens only when the run was given up.
+    let _ = reports.send(last);
+}
+
+impl Worker {
+    fn new(index: usize, plan: &Arc<Plan>, control: &Arc<Control>) -> Result<Self, String> {
+        let options = &plan.options;
+        let workers = options.cores.len();
+        let shares: Vec<u32> = match &options.load {
+            Load::Closed { connections, .. } => connections.clone(),
+            Load::Requests(_) | Load::Open { .. } => vec![options.connections],
+        }
+        .into_iter()
+        .map(|all| share(u64::from(all), &vec![1; workers], index) as u32)
+        .collect();
+        let most = shares.iter().copied().max().unwrap_or(1);
+        let ring = Ring::new(&ring_options(most)).map_err(|error| error.to_string())?;
+        let tls = match options.origin.tls {
+            true => Some(tls_client(options)?),
+            false => None,
+        };
+        let apart = options.targets.len() <= MAX_TARGETS_APART;
+        let feed = feed(options, index, workers);
+        let recorder = Recorder::new(
+            options.load.steps(),
+            options.targets.len(),
+            apart,
+            feed.is_open(),
+        );
+        let unchecked = |check: &Check| matches!(check, Check::None);
+        Ok(Self {
+            index,
+            connections: Slab::default(),
+            shared: Shared {
+                ring,
+                h2_config: Rc::new(options.h2.clone()),
+                discards: tls.is_none() && options.targets.iter().all(|t| unchecked(&t.check)),
+                tls,
+                scratch: h2::Scratch::default(),
+                requests: Requests::new(options, index as u64),
+                feed,
+                recorder,
+                dirty: VecDeque::new(),
+                available: VecDeque::new(),
+                pool: Vec::new(),
+                slot: SlotPlan::default(),
+                now_ns: 0,
+                timeout_ns: options.timeout.as_nanos().try_into().unwrap_or(u64::MAX),
+                in_flight: 0,
+                plan: Arc::clone(plan),
+            },
+            control: Arc::clone(control),
+            shares,
+            connecting: 0,
+            open: 0,
+            dialled: 0,
+            dial_from_ns: 0,
+            backoff_ns: 0,
+            alive_ns: plan.now_ns(),
+            ever_open: false,
+            told_connected: false,
+            chores_ns: 0,
+            report_ns: 0,
+        })
+    }
+
+    fn run(mut self, reports: &Sender<Report>) -> Done {
+        let outcome = loop {
+            self.turn(reports);
+            if let Some(outcome) = self.outcome() {
+                break outcome;
+            }
+            let wait = self.wait();
+            if wait.is_zero() {
+                self.shared.ring.submit();
+            } else {
+                self.shared.ring.wait(wait);
+            }
+        };
+        let ended_ns = self.shared.now_ns.min(self.shared.feed.end_ns());
+        for key in self.connections.keys() {
+            self.with(key, Connection::cut);
+        }
+        let (due, uncounted) = self.shared.feed.undone();
+        for job in due {
+            let age_ns = self.shared.now_ns.saturating_sub(job.due_ns);
+            self.shared.recorder.unfinished(&job, age_ns);
+        }
+        self.shared.recorder.never_made(uncounted);
+        self.tick(reports);
+        Done {
+            recorder: self.shared.recorder,
+            outcome,
+            ended_ns,
+        }
+    }
+
+    fn turn(&mut self, reports: &Sender<Report>) {
+        self.read_clock();
+        while let Some(completion) = self.shared.ring.next() {
+            self.read_clock();
+            self.with(completion.owner, |connection, shared| {
+                connection.handle(completion.event, shared);
+            });
+        }
+        self.shared.feed.advance(self.shared.now_ns);
+        self.give_out();
+        if self.shared.now_ns >= self.chores_ns {
+            self.chores_ns = self.shared.now_ns + CHORES_NS;
+            self.chores(reports);
+        }
+        while let Some(key) = self.shared.dirty.pop_front() {
+            self.with(key, Connection::flush);
+        }
+    }
+
+    /// Gives requests to connections that have room for them.
+    fn give_out(&mut self) {
+        if !self.shared.feed.has_begun() {
+            return;
+        }
+        let open = self.shared.feed.is_open();
+        let mut left = self.shared.available.len();
+        while (!open && left > 0) || (open && self.shared.feed.waiting() > 0) {
+            let Some(key) = self.shared.available.pop_front() else {
+                return;
+            };
+            left = left.saturating_sub(1);
+            self.with(key, Connection::feed);
+        }
+    }
+
+    /// What need not be done in every turn.
+    fn chores(&mut self, reports: &Sender<Report>) {
+        if !self.shared.feed.has_begun()
+            && let Some(begin_ns) = self.control.begin_ns()
+        {
+            self.shared.feed.begin(begin_ns);
+        }
+        for key in self.connections.keys() {
+            self.with(key, Connection::check_timeouts);
+        }
+        let since_ns = self.shared.now_ns.saturating_sub(self.shared.timeout_ns);
+        while let Some(job) = self.shared.feed.expired(since_ns) {
+            self.shared.gave_up(&job);
+        }
+        self.adjust();
+        self.dial();
+        if self.open > 0 {
+            self.alive_ns = self.shared.now_ns;
+        }
+        if !self.told_connected && self.is_settled() {
+            self.told_connected = true;
+            // Nobody listens only when the run was given up.
+            let _ = reports.send(Report::Connected);
+        }
+        if self.shared.now_ns >= self.report_ns {
+            self.report_ns = self.shared.now_ns + REPORT_NS;
+            self.tick(reports);
+        }
+    }
+
+    /// Whether all connections are there, or were tried.
+    fn is_settled(&self) -> bool {
+        let tried = self.open as u64 + self.shared.recorder.connections.failed;
+        self.connecting == 0 && tried >= u64::from(self.wanted())
+    }
+
+    fn tick(&mut self, reports: &Sender<Report>) {
+        let tick = Tick {
+            live: self.shared.recorder.take_live(),
+            worker: self.index,
+            connections: self.open as u64,
+            in_flight: self.shared.in_flight,
+            waiting: self.shared.feed.waiting() as u64,
+        };
+        // Nobody listens only when the run was given up.
+        let _ = reports.send(Report::Tick(Box::new(tick)));
+    }
+
+    /// Connections that there are to be now.
+    fn wanted(&self) -> u32 {
+        let step = self.shared.feed.step(self.shared.now_ns).unwrap_or(0) as usize;
+        let share = self.shares.get(step).or(self.shares.last());
+        share.copied().unwrap_or(0)
+    }
+
+    /// Ends connections that are too many in this step.
+    fn adjust(&mut self) {
+        let mut surplus = (self.open + self.connecting).saturating_sub(self.wanted() as usize);
+        if surplus == 0 || self.shares.len() == 1 {
+            return;
+        }
+        for key in self.connections.keys().into_iter().rev() {
+            if surplus == 0 {
+                return;
+            }
+            self.with(key, |connection, shared| {
+                connection.retiring = true;
+                connection.refresh(shared);
+            });
+            surplus -= 1;
+        }
+    }
+
+    /// Asks for the connections that are missing.
+    fn dial(&mut self) {
+        if self.shared.now_ns < self.dial_from_ns || self.shared.feed.is_over(self.shared.now_ns) {
+            return;
+        }
+        let wanted = self.wanted() as usize;
+        while self.open + self.connecting < wanted && self.connecting < MAX_CONNECTING {
+            match connection::connect(self.shared.plan.address) {
+                Ok(socket) => {
+                    let (number, shared) = (self.number(), &mut self.shared);
+                    self.connections
+                        .insert_with(|key| Box::new(Connection::new(key, number, socket, shared)));
+                    self.connecting += 1;
+                }
+                Err(error) => {
+                    self.shared.recorder.no_connection(error);
+                    return self.back_off();
+                }
+            }
+        }
+    }
+
+    /// The number of the next connection: no other worker has it.
+    fn number(&mut self) -> u64 {
+        let workers = self.shared.plan.options.cores.len() as u64;
+        let number = self.dialled * workers + self.index as u64;
+        self.dialled += 1;
+        number
+    }
+
+    fn back_off(&mut self) {
+        self.backoff_ns = (self.backoff_ns * 2).clamp(BACKOFF_NS, MAX_BACKOFF_NS);
+        self.dial_from_ns = self.shared.now_ns + self.backoff_ns;
+    }
+
+    /// How it has ended, if it has.
+    fn outcome(&self) -> Option<Outcome> {
+        let shared = &self.shared;
+        if self.control.is_stopped() {
+            return Some(Outcome::Interrupted);
+        }
+        let over = shared.feed.is_over(shared.now_ns) && shared.in_flight == 0;
+        if shared.feed.has_begun() && (over || shared.now_ns >= shared.feed.end_ns()) {
+            return Some(Outcome::Complete);
+        }
+        let alone_ns = shared.now_ns.saturating_sub(self.alive_ns);
+        let never = !self.ever_open && self.connecting == 0 && alone_ns >= PATIENCE_NS;
+        let gone = self.open == 0 && self.wanted() > 0 && shared.recorder.connections.failed > 0;
+        (gone && (never || alone_ns >= shared.timeout_ns)).then_some(Outcome::ServerGone)
+    }
+
+    /// How long nothing is to be done unless something happens.
+    fn wait(&self) -> Duration {
+        let shared = &self.shared;
+        let mut until_ns = self.chores_ns;
+        if let Some(next_ns) = shared.feed.next_ns() {
+            until_ns = until_ns.min(next_ns.saturating_sub(SPIN_NS));
+        }
+        if !shared.feed.has_begun() {
+            // It is soon.
+            until_ns = until_ns.min(shared.now_ns + 1_000_000);
+        }
+        Duration::from_nanos(
+            until_ns
+                .min(shared.feed.end_ns())
+                .saturating_sub(shared.now_ns),
+        )
+    }
+
+    fn read_clock(&mut self) {
+        let shared = &mut self.shared;
+        shared.now_ns = shared.plan.now_ns();
+        let since_ns = shared.now_ns.saturating_sub(shared.feed.measure_ns());
+        let step = shared.feed.step(shared.now_ns);
+        shared.recorder.tick(step, since_ns);
+    }
+
+    /// Runs a step of a connection, and counts what became of it.
+    fn with(&mut self, key: Owner, step: impl FnOnce(&mut Connection, &mut Shared)) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let before = connection.stage();
+        step(connection, &mut self.shared);
+        let after = connection.stage();
+        let (answered, is_over) = (connection.answered, connection.is_over());
+        if before != after {
+            self.moved(before, after, answered);
+        }
+        if is_over && let Some(connection) = self.connections.remove(key) {
+            self.shared.ring.close(connection.socket);
+        }
+    }
+
+    fn moved(&mut self, before: Stage, after: Stage, answered: bool) {
+        match before {
+            Stage::Connecting => self.connecting -= 1,
+            Stage::Open => self.open -= 1,
+            Stage::Closing => {}
+        }
+        match after {
+            Stage::Connecting => self.connecting += 1,
+            Stage::Open => {
+                self.open += 1;
+                self.ever_open = true;
+                self.backoff_ns = 0;
+            }
+            Stage::Closing if answered => {
+                // It is replaced at once.
+                self.chores_ns = self.shared.now_ns;
+            }
+            Stage::Closing => self.back_off(),
+        }
+    }
+}
+
+impl Shared {
+    /// A request waited for a connection for too long.
+    fn gave_up(&mut self, job: &super::feed::Job) {
+        let age_ns = self.now_ns - job.due_ns;
+        let error = super::result::ErrorKind::Timeout;
+        self.recorder.failed(job, error, age_ns);
+    }
+
+    /// A connection is established.
+    pub(super) fn opened(&mut self, protocol: Protocol) {
+        let connections = &mut self.recorder.connections;
+        connections.opened += 1;
+        let name = protocol.name().to_owned();
+        *connections.protocols.entry(name).or_default() += 1;
+    }
+
+    /// A handshake that began at `began_ns` is done.
+    pub(super) fn shook_hands(&mut self, began_ns: u64, agreed: &Agreed) {
+        let _ = self.recorder.tls.record(self.now_ns - began_ns);
+        let connections = &mut self.recorder.connections;
+        connections.resumed += u64::from(agreed.resumed);
+        let version = agreed.suite.version().version;
+        let name = format!("{version:?} {:?}", agreed.suite.suite());
+        *connections.ciphers.entry(name).or_default() += 1;
+    }
+}
+
+/// As many buffers as connections may have something at once, as large as the cache lets them be.
+fn ring_options(connections: u32) -> RingOptions {
+    let count = (connections as usize * 2)
+        .next_power_of_two()
+        .clamp(16, 1_024);
+    RingOptions {
+        entries: 1_024,
+        completions: 8_192,
+        recv_buffers: count as u16,
+        recv_buffer_bytes: (RECV_BYTES / count).clamp(4 << 10, 64 << 10) as u32,
+        arena_bytes: ARENA_BYTES,
+    }
+}
+
+fn tls_client(options: &Options) -> Result<TlsClient, String> {
+    let alpn: Vec<&[u8]> = options
+        .protocols
+        .iter()
+        .map(|protocol| protocol.name().as_bytes())
+        .collect();
+    let config = client_config(options.trust.clone(), &alpn, options.tls_resumption)
+        .map_err(|error| format!("no certificate can be trusted: {error}"))?;
+    let host = &options.origin.host;
+    let name = ServerName::try_from(host.clone())
+        .map_err(|_| format!("`{host}` is no name that a certificate could have"))?;
+    Ok(TlsClient { config, name })
+}
+
+fn feed(options: &Options, index: usize, workers: usize) -> Feed {
+    let weights: Vec<u32> = options.targets.iter().map(|target| target.weight).collect();
+    let mix = Mix::new(&weights, index as u64);
+    let ns = |time: Duration| time.as_nanos().try_into().unwrap_or(u64::MAX);
+    let warmup_ns = ns(options.warmup);
+    match &options.load {
+        Load::Requests(requests) => {
+            let sizes: Vec<u32> = (0..workers)
+                .map(|worker| {
+                    share(u64::from(options.connections), &vec![1; workers], worker) as u32
+                })
+                .collect();
+            Feed::requests(warmup_ns, mix, share(*requests, &sizes, index))
+        }
+        Load::Closed {
+            duration,
+            connections,
+        } => Feed::closed(warmup_ns, mix, ns(*duration), connections.len()),
+        Load::Open { duration, rates } => {
+            Feed::open(warmup_ns, mix, ns(*duration), rates, index, workers)
+        }
+    }
+}
