@@ -6,6 +6,7 @@
 
 mod allocations;
 mod client;
+mod client_role;
 mod frames;
 mod over_the_wire;
 mod peer;
