@@ -141,7 +141,7 @@ impl Representing<'_> {
     /// As it is coded here, if it is worth it.
     fn coded(self, base: &Rc<OpenFile>, accept: &AcceptEncoding) -> Option<Response<FileRef>> {
         let varies = may_be_coded(base);
-        let worth = base.treatment.compress && worth_coding(base.content_type, base.identity.len);
+        let worth = base.treatment.compress && worth_coding(&base.content_type, base.identity.len);
         let chosen = if worth {
             accept.choose(MADE_HERE)
         } else {
@@ -397,7 +397,7 @@ impl Digesting {
 
 /// Whether another request for this file may get it coded.
 fn may_be_coded(base: &OpenFile) -> bool {
-    base.treatment.compress && worth_coding(base.content_type, base.identity.len)
+    base.treatment.compress && worth_coding(&base.content_type, base.identity.len)
 }
 
 /// Of few bytes that are in memory.
