@@ -13,6 +13,7 @@ use ringlane::h2::{Body, Config, Connection, Cut, ErrorCode, Event, Response, Sc
 use ringlane::slot::{Layout, Plan, Slot};
 
 use super::input::Input;
+use super::raw::frame;
 
 /// Slots that the rest is said in, at most.
 const MOST_SLOTS: usize = 2_000;
@@ -117,16 +118,6 @@ fn response(choice: u8) -> Response<()> {
         head: [head.into(), Bytes::new()],
         body,
     }
-}
-
-fn frame(kind: Kind, flags: u8, stream_id: StreamId, payload: &[u8]) -> Vec<u8> {
-    let header = FrameHeader {
-        length: payload.len() as u32,
-        kind,
-        flags,
-        stream_id,
-    };
-    [&header.to_bytes()[..], payload].concat()
 }
 
 /// A request's field block; the bytes choose its path and one more field, which may be indexed.

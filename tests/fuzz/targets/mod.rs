@@ -7,4 +7,9 @@ pub(crate) mod frames;
 pub(crate) mod hpack;
 mod input;
 pub(crate) mod path;
+#[allow(dead_code, unused_imports, reason = "one user of several")]
+#[path = "../../support/frames.rs"]
+mod raw;
 pub(crate) mod slot;
+
+use ringlane::h2;
