@@ -6,6 +6,7 @@ mod client;
 
 use std::hint::black_box;
 
+use client::http1::{self, chunk};
 use client::{Agent, BATCH, Chunk, Core, Files, LARGE, SEALED, SMALL};
 use ringlane::slot::Layout;
 
@@ -29,6 +30,11 @@ fn main() {
         "mib/placed" => bodies(Layout::Placed, amount),
         "mib/sealed" => bodies(SEALED, amount),
         "connection" => connections(amount),
+        "http1/h2load" => http1_requests(Agent::H2load, amount),
+        "http1/curl" => http1_requests(Agent::Curl, amount),
+        "http1/chromium" => http1_requests(Agent::Chromium, amount),
+        "http1-mib/gathered" => http1_bodies(Layout::Gathered, amount),
+        "http1-mib/sealed" => http1_bodies(SEALED, amount),
         _ => panic!("no such workload: {workload}"),
     }
 }
@@ -52,6 +58,27 @@ fn bodies(layout: Layout, mib: usize) {
     let mut files = Files::new((mib * MIB) as u64);
     let opening = Agent::Curl.opening(LARGE, 16_384);
     black_box(Core::new(layout, MIB, &opening, |head| files.answer(head)));
+}
+
+/// The same requests in HTTP/1.1.
+fn http1_requests(agent: Agent, amount: usize) {
+    let mut files = Files::new(0);
+    let mut core = http1::Core::new(Layout::Gathered, 64 << 10);
+    let chunk = chunk(agent, BATCH);
+    for _ in 0..amount / BATCH {
+        core.receive(&chunk, |head| files.answer_http1(head));
+        assert_eq!(black_box(core.fill()).ended.len(), BATCH);
+    }
+}
+
+/// One large body in HTTP/1.1.
+fn http1_bodies(layout: Layout, mib: usize) {
+    let mut files = Files::new((mib * MIB) as u64);
+    let mut core = http1::Core::new(layout, MIB);
+    core.receive(&http1::large(), |head| files.answer_http1(head));
+    while core.wants_transmit() {
+        black_box(core.fill());
+    }
 }
 
 /// New connections of a browser with one request each.

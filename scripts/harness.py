@@ -259,6 +259,15 @@ class Ringlane:
         return int(found[-1][0] or found[-1][1]) if found else None
 
 
+# --- Chromium ---------------------------------------------------------------------------------------------------
+
+CHROMIUM = (
+    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
+    "--disable-dev-shm-usage", "--ignore-certificate-errors", "--no-proxy-server", "--hide-scrollbars",
+)  # fmt: skip
+
+
 # --- What a process costs ---------------------------------------------------------------------------------------
 
 

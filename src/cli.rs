@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::bench;
-use crate::config::{CoreList, File, Listen, ListenList, LogLevel};
+use crate::config::{CoreList, File, FilesTable, Listen, ListenList, LogLevel};
 
 /// A thread-per-core io_uring HTTP/2 file server for Linux.
 #[derive(Clone, Debug, Parser)]
@@ -74,6 +74,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
+    /// Do not list folders that have no index.html
+    #[arg(long)]
+    pub no_listing: bool,
+
     /// The cores to pin shards to, such as 0,2-5 [default: all that this process may use]
     #[arg(long, value_name = "LIST")]
     pub cores: Option<CoreList>,
@@ -133,6 +137,11 @@ impl ServeArgs {
             keepalive_interval: self.keepalive_interval,
             keepalive_timeout: self.keepalive_timeout,
             log_level: self.log_level,
+            files: FilesTable {
+                listing: self.no_listing.then_some(false),
+                ..FilesTable::default()
+            },
+            ..File::default()
         }
     }
 }

@@ -26,6 +26,9 @@ pub const MAX_RECORD_PLAINTEXT: usize = 16_384;
 /// have to be begun for it.
 pub const FRAME_SLACK: usize = 64;
 
+/// A slot with less room than this takes no more body.
+const MIN_ROOM: usize = FRAME_SLACK;
+
 /// Length of an HTTP/2 frame header in bytes (RFC 9113, section 4.1).
 const FRAME_HEADER_LEN: usize = 9;
 
@@ -65,9 +68,27 @@ pub struct Hole<F> {
     /// Gathered: the wire continues with this hole when the buffer has been sent up to here.
     /// Placed and sealed: the buffer position of the hole's first byte.
     pub at: usize,
-    /// Buffer position of the frame header that announces these bytes.
+    /// Buffer position of the frame header that announces these bytes; `at` when none does.
     pub frame_at: usize,
     /// The stream whose body this is.
+    pub stream: u32,
+}
+
+impl<F> Hole<F> {
+    /// Buffer position of the frame header that announces these bytes, when one does: then it can still be said that
+    /// they do not come. Without one they were promised by what went before.
+    #[must_use]
+    pub fn frame(&self) -> Option<usize> {
+        (self.frame_at != self.at).then_some(self.frame_at)
+    }
+}
+
+/// A frame without a hole that must not go out unless the holes of its stream that stand before it are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// Buffer position of its header.
+    pub at: usize,
+    /// The stream.
     pub stream: u32,
 }
 
@@ -85,6 +106,8 @@ pub struct Record {
 pub struct Plan<F> {
     /// Holes in wire order.
     pub holes: Vec<Hole<F>>,
+    /// Frames that depend on holes before them, in wire order.
+    pub dependents: Vec<Dependent>,
     /// Records in wire order (sealed layout only).
     pub records: Vec<Record>,
     /// The part of the buffer in use.
@@ -99,6 +122,7 @@ impl<F> Default for Plan<F> {
     fn default() -> Self {
         Self {
             holes: Vec::new(),
+            dependents: Vec::new(),
             records: Vec::new(),
             used: WIRE_OFFSET..WIRE_OFFSET,
             wire_len: 0,
@@ -111,6 +135,7 @@ impl<F> Plan<F> {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.holes.clear();
+        self.dependents.clear();
         self.records.clear();
         self.ended.clear();
         self.used = WIRE_OFFSET..WIRE_OFFSET;
@@ -231,6 +256,44 @@ impl<'a, F> Slot<'a, F> {
         fit
     }
 
+    /// The bytes to give the next part of a body that no frame header announces, at most `want`, with `around` bytes that
+    /// are put before and after it; 0 when this slot takes no more body.
+    ///
+    /// With records, a part that is cut because the slot ends is cut where a record ends.
+    #[must_use]
+    pub fn body_len(&self, want: usize, around: usize) -> usize {
+        let burst_left = self.burst.saturating_sub(self.plan.wire_len);
+        let room = self.room();
+        if burst_left <= around || room <= around.max(MIN_ROOM) {
+            return 0;
+        }
+        let room = match self.layout {
+            Layout::Gathered => usize::MAX,
+            Layout::Placed | Layout::Sealed(_) => room - around,
+        };
+        let fit = want.min(room).min(burst_left - around);
+        if self.plan.holes.len() + self.holes_of(fit) > MAX_HOLES {
+            return 0;
+        }
+        if matches!(self.layout, Layout::Sealed(_)) && fit < want {
+            let open = match self.open_record {
+                Some(_) => self.record_left(),
+                None => 0,
+            };
+            if let Some(whole) = (around + fit).checked_sub(open) {
+                let aligned = open + whole / MAX_RECORD_PLAINTEXT * MAX_RECORD_PLAINTEXT;
+                if aligned > around {
+                    return aligned - around;
+                }
+            }
+            // Half a record is worth it in a slot that has nothing else.
+            if self.plan.records.len() > 1 {
+                return 0;
+            }
+        }
+        fit
+    }
+
     /// Appends bytes.
     ///
     /// # Panics
@@ -277,6 +340,24 @@ impl<'a, F> Slot<'a, F> {
     where
         F: Clone,
     {
+        self.leave(file, offset, len, Some(frame_at), stream);
+    }
+
+    /// As [`Slot::hole`], for bytes that no frame header announces.
+    ///
+    /// # Panics
+    /// When a placed hole is longer than [`Slot::room`].
+    pub fn bare_hole(&mut self, file: &F, offset: u64, len: usize, stream: u32)
+    where
+        F: Clone,
+    {
+        self.leave(file, offset, len, None, stream);
+    }
+
+    fn leave(&mut self, file: &F, offset: u64, len: usize, frame_at: Option<usize>, stream: u32)
+    where
+        F: Clone,
+    {
         if self.layout == Layout::Gathered {
             let at = self.plan.used.end;
             self.plan.holes.push(Hole {
@@ -284,7 +365,7 @@ impl<'a, F> Slot<'a, F> {
                 offset,
                 len,
                 at,
-                frame_at,
+                frame_at: frame_at.unwrap_or(at),
                 stream,
             });
             self.plan.wire_len += len;
@@ -298,7 +379,7 @@ impl<'a, F> Slot<'a, F> {
                     offset,
                     len,
                     at,
-                    frame_at,
+                    frame_at: frame_at.unwrap_or(at),
                     stream,
                 });
                 offset += len as u64;
@@ -306,6 +387,14 @@ impl<'a, F> Slot<'a, F> {
             }
         }
         self.invariants();
+    }
+
+    /// Notes that the frame of `stream` whose header is at `at` must not go out unless the holes of that stream that
+    /// stand before it are filled.
+    pub fn depends(&mut self, at: usize, stream: u32) {
+        if !self.plan.holes.is_empty() {
+            self.plan.dependents.push(Dependent { at, stream });
+        }
     }
 
     /// Notes that a response whose request came at `started_ns` ends in this slot.
@@ -401,144 +490,5 @@ impl<'a, F> Slot<'a, F> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const TLS13: RecordLayout = RecordLayout {
-        prefix: 5,
-        suffix: 17,
-    };
-
-    /// The plaintext wire that a plan stands for, with every hole's byte taken from its offset.
-    fn wire(buffer: &[u8], plan: &Plan<u8>, layout: Layout) -> Vec<u8> {
-        let byte = |offset: u64| (offset % 251) as u8;
-        let mut filled = buffer.to_vec();
-        if layout != Layout::Gathered {
-            for hole in &plan.holes {
-                for i in 0..hole.len {
-                    filled[hole.at + i] = byte(hole.offset + i as u64);
-                }
-            }
-        }
-        match layout {
-            Layout::Gathered => {
-                let mut out = Vec::new();
-                let mut from = plan.used.start;
-                for hole in &plan.holes {
-                    out.extend_from_slice(&filled[from..hole.at]);
-                    out.extend((0..hole.len as u64).map(|i| byte(hole.offset + i)));
-                    from = hole.at;
-                }
-                out.extend_from_slice(&filled[from..plan.used.end]);
-                out
-            }
-            Layout::Placed => filled[plan.used.clone()].to_vec(),
-            Layout::Sealed(record) => plan
-                .records
-                .iter()
-                .flat_map(|r| filled[r.at + record.prefix..r.at + record.prefix + r.len].to_vec())
-                .collect(),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_layout_carries_the_same_wire(parts in prop::collection::vec((0usize..40_000, any::<bool>()), 1..30)) {
-            let mut wires = Vec::new();
-            for layout in [Layout::Gathered, Layout::Placed, Layout::Sealed(TLS13)] {
-                let mut buffer = vec![0; 2 << 20];
-                let mut plan = Plan::default();
-                let mut slot = Slot::new(&mut buffer, &mut plan, layout, usize::MAX);
-                for (n, &(len, body)) in parts.iter().enumerate() {
-                    let header = [n as u8; 9];
-                    let at = slot.put_frame_header(&header);
-                    if body {
-                        slot.hole(&0u8, n as u64 * 7, len, at, 1);
-                    } else {
-                        slot.put(&vec![n as u8; len]);
-                    }
-                }
-                slot.finish();
-                if layout != Layout::Gathered {
-                    prop_assert_eq!(plan.wire_len, plan.used.len());
-                }
-                wires.push(wire(&buffer, &plan, layout));
-            }
-            prop_assert!(wires[0] == wires[1], "gathered and placed differ");
-            prop_assert!(wires[0] == wires[2], "gathered and sealed differ");
-        }
-
-        #[test]
-        fn room_is_what_put_takes(size in 200usize..100_000, chunks in prop::collection::vec(1usize..20_000, 1..40)) {
-            for layout in [Layout::Placed, Layout::Sealed(TLS13)] {
-                let mut buffer = vec![0; size];
-                let mut plan = Plan::<u8>::default();
-                let mut slot = Slot::new(&mut buffer, &mut plan, layout, usize::MAX);
-                for &chunk in &chunks {
-                    let take = chunk.min(slot.room());
-                    slot.put(&vec![1; take]);
-                }
-                let rest = slot.room();
-                slot.put(&vec![2; rest]);
-                prop_assert_eq!(slot.room(), 0);
-                slot.finish();
-                prop_assert!(plan.used.end <= size);
-            }
-        }
-    }
-
-    #[test]
-    fn a_default_sized_frame_fills_a_record() {
-        let mut buffer = vec![0; 256 << 10];
-        let mut plan = Plan::default();
-        let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Sealed(TLS13), 200 << 10);
-        let mut offset = 0;
-        loop {
-            let len = slot.payload_len(1 << 30, 16_384);
-            if len == 0 {
-                break;
-            }
-            let at = slot.put_frame_header(&[0; 9]);
-            slot.hole(&0u8, offset, len, at, 1);
-            offset += len as u64;
-        }
-        slot.finish();
-        assert!(plan.records.len() > 10);
-        let full = plan.records.len() - 1;
-        assert!(
-            plan.records[..full]
-                .iter()
-                .all(|record| record.len == MAX_RECORD_PLAINTEXT)
-        );
-        assert_eq!(plan.holes[0].len, 16_375);
-    }
-
-    #[test]
-    fn a_burst_ends_the_body_and_not_the_control_frames() {
-        let mut buffer = vec![0; 16 << 10];
-        let mut plan = Plan::default();
-        let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Gathered, 100);
-        assert_eq!(slot.payload_len(1_000, 16_384), 91);
-        let at = slot.put_frame_header(&[0; 9]);
-        slot.hole(&0u8, 0, 91, at, 1);
-        assert_eq!(slot.payload_len(1_000, 16_384), 0);
-        slot.put(&[1; 17]);
-        slot.finish();
-        assert_eq!(plan.wire_len, 117);
-    }
-
-    #[test]
-    fn a_frame_header_never_straddles_records() {
-        let mut buffer = vec![0; 64 << 10];
-        let mut plan = Plan::<u8>::default();
-        let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Sealed(TLS13), usize::MAX);
-        slot.put(&vec![0; MAX_RECORD_PLAINTEXT - 4]);
-        slot.put_frame_header(&[7; 9]);
-        slot.finish();
-        assert_eq!(
-            plan.records.iter().map(|r| r.len).collect::<Vec<_>>(),
-            [MAX_RECORD_PLAINTEXT - 4, 9]
-        );
-    }
-}
+#[path = "slot_tests.rs"]
+mod tests;

@@ -65,7 +65,17 @@ fn the_data_path_shares_nothing() {
         "src/transport/tls/verifier.rs: chains: Option<Arc<WebPkiServerVerifier>>,",
         "src/transport/tls/verifier.rs: pub(super) fn new(trust: Trust, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {",
     ];
-    for folder in ["shard", "transport", "h2", "files", "http", "uring"] {
+    for folder in [
+        "shard",
+        "transport",
+        "h1",
+        "h2",
+        "files",
+        "http",
+        "listing",
+        "site",
+        "uring",
+    ] {
         for line in named(
             folder,
             &[
@@ -104,14 +114,20 @@ fn the_cores_do_no_io_and_read_no_clock() {
         "crate::server",
         "crate::transport",
     ];
-    for folder in ["h2", "http"] {
+    for folder in ["h1", "h2", "http", "site"] {
         assert_eq!(named(folder, &banned), [] as [&str; 0]);
     }
-    assert_eq!(named("h2", &["crate::http"]), [] as [&str; 0]);
-    assert_eq!(
-        named("http", &["crate::h2", "crate::slot"]),
-        [] as [&str; 0]
-    );
+    // Nor does any of them name another, but for what a site decides by the rules of RFC 9110.
+    let siblings = [
+        ("h1", &["crate::h2", "crate::http", "crate::site"][..]),
+        ("h2", &["crate::h1", "crate::http", "crate::site"]),
+        ("http", &["crate::h1", "crate::h2", "crate::site"]),
+        ("site", &["crate::h1", "crate::h2"]),
+    ];
+    for (folder, others) in siblings {
+        assert_eq!(named(folder, others), [] as [&str; 0]);
+    }
+    assert_eq!(named("http", &["crate::slot"]), [] as [&str; 0]);
 }
 
 #[test]
@@ -119,16 +135,43 @@ fn arrows_point_down_only() {
     assert_eq!(
         named(
             "uring",
-            &["crate::h2", "crate::http", "crate::files", "crate::shard"]
+            &[
+                "crate::h1",
+                "crate::h2",
+                "crate::http",
+                "crate::files",
+                "crate::shard"
+            ]
         ),
         [] as [&str; 0]
     );
     assert_eq!(
-        named("files", &["crate::shard", "crate::server", "crate::h2"]),
+        named(
+            "files",
+            &["crate::shard", "crate::server", "crate::h1", "crate::h2"]
+        ),
         [] as [&str; 0]
     );
     assert_eq!(
-        named("transport", &["crate::shard", "crate::h2", "crate::uring"]),
+        named(
+            "listing",
+            &[
+                "crate::shard",
+                "crate::server",
+                "crate::h1",
+                "crate::h2",
+                "crate::uring",
+                "crate::config",
+                "glommio"
+            ]
+        ),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        named(
+            "transport",
+            &["crate::shard", "crate::h1", "crate::h2", "crate::uring"]
+        ),
         [] as [&str; 0]
     );
     assert_eq!(

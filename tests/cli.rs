@@ -122,6 +122,90 @@ fn a_wrong_file_is_refused_with_line_and_key() {
 }
 
 #[test]
+fn wrong_sites_and_rules_are_refused_with_line_and_key() {
+    let home = home();
+    for folder in ["a", "b"] {
+        fs::create_dir(home.path().join(folder)).unwrap();
+    }
+    fs::write(home.path().join("file"), "").unwrap();
+    let site = "[[site]]\nhosts = ['a.test', '*.a.test']\nroot = 'a'\n";
+    let rule = "[[rule]]\nmatch = '**'\n";
+    for (text, expected) in [
+        (
+            format!("{site}[[site]]\nhosts = 'A.test'\nroot = 'b'\n"),
+            "r.toml:5: hosts: `a.test`: the host is given twice",
+        ),
+        (
+            format!(
+                "{site}mounts = [{{ prefix = '/x', root = 'b' }}, {{ prefix = '/x', root = 'a' }}]\n"
+            ),
+            "r.toml:4: mounts: `/x`: the prefix is given twice",
+        ),
+        (
+            format!("{site}[[site.mounts]]\nprefix = '/x'\nroot = 'file'\n"),
+            "r.toml:6: root: cannot serve file: Not a directory",
+        ),
+        (
+            format!("{site}cert = 'no.crt'\nkey = 'no.key'\n"),
+            "r.toml:4: cert: cannot read no.crt",
+        ),
+        (
+            "[[rule]]\nmatch = 'a['\nlisting = false\n".to_owned(),
+            "r.toml:2: match: `a[`: unclosed character class",
+        ),
+        (
+            format!("{rule}set = {{ Connection = 'close' }}\n"),
+            "r.toml:3: set: `Connection`: a field about the connection",
+        ),
+        (
+            format!("{rule}cors = {{ origins = '*', credentials = true }}\n"),
+            "r.toml:3: cors: `credentials` with any origin",
+        ),
+        (
+            format!("{rule}redirect = {{ to = '/a', status = 200 }}\n"),
+            "r.toml:3: redirect: 200 is no redirect",
+        ),
+        (
+            "[files]\nrevalidate = -0.5\n".to_owned(),
+            "r.toml:2: revalidate: ",
+        ),
+    ] {
+        fs::write(home.path().join("r.toml"), text).unwrap();
+        let said = refused(&home, &["--config", "r.toml"]);
+        assert!(
+            said.starts_with("ringlane: ") && said.contains(expected),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    fs::write(
+        home.path().join("r.toml"),
+        format!("{site}{rule}listing = false\n"),
+    )
+    .unwrap();
+    accepted(&home, &["--config", "r.toml", "--no-listing"]);
+    accepted(&home, &["b", "--config", "r.toml"]);
+}
+
+#[test]
+fn the_example_of_the_readme_is_accepted() {
+    let home = home();
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Sites and rules\n").unwrap();
+    let (_, example) = section.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    // Its paths, in a folder of the test's own.
+    let text = example.replace("/srv/", "").replace("/etc/ringlane/", "");
+    fs::write(home.path().join("r.toml"), text).unwrap();
+    for folder in ["files", "mirror", "app", "empty"] {
+        fs::create_dir(home.path().join(folder)).unwrap();
+    }
+    write_certificate(home.path(), "app");
+    fs::rename(home.path().join("app.crt"), home.path().join("app.pem")).unwrap();
+    accepted(&home, &["--config", "r.toml"]);
+}
+
+#[test]
 fn flags_win_over_the_file_and_its_paths_are_relative_to_it() {
     let home = home();
     fs::create_dir_all(home.path().join("etc/site")).unwrap();

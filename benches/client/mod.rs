@@ -1,16 +1,20 @@
-//! What the benches and the allocation tests share: a client's bytes, encoded in advance, and around the HTTP/2 core
-//! just as much of a server as one request needs.
+//! What the benches and the allocation tests share: a client's bytes, encoded in advance, and around the cores just as
+//! much of a server as one request needs. What is not said to be of HTTP/1.1 is of HTTP/2.
 //!
 //! The client repeats one chunk of requests with new stream identifiers, each time with a WINDOW_UPDATE that returns
 //! what the chunk before it used, so that the windows never run dry.
 #![allow(dead_code, reason = "each bench uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub(crate) mod http1;
+
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ringlane::files::{Cache, FileRef, Found, Identity, Lookup, OpenFile};
+use ringlane::h1;
 use ringlane::h2::frame::{FrameHeader, Kind, flags, settings_ack, window_update};
 use ringlane::h2::hpack::{Indexing, encode_field, encode_status};
 use ringlane::h2::limits::{MAX_WINDOW, PREFACE};
@@ -285,13 +289,14 @@ impl Core {
 pub(crate) struct Files {
     cache: Cache,
     path: Vec<u8>,
-    date: Bytes,
+    /// As HTTP/1.1 and as HTTP/2 write it.
+    date: [Bytes; 2],
 }
 
 impl Files {
     /// The small file has its contents in memory, the large one is `large_bytes` long and has not.
     pub(crate) fn new(large_bytes: u64) -> Self {
-        let mut cache = Cache::new();
+        let mut cache = Cache::new(Duration::from_secs(1));
         let small = Bytes::from(vec![b'x'; SMALL_BYTES]);
         for (path, len, contents) in [
             (SMALL, SMALL_BYTES as u64, Some(small)),
@@ -301,18 +306,27 @@ impl Files {
             cache.insert(relative, Found::File(Rc::new(open_file(len, contents))), 0);
         }
         let mut date = Vec::new();
-        let value = b"Sat, 21 Nov 2026 21:45:28 GMT";
-        encode_field(&mut date, b"date", value, Indexing::Without);
+        let value = "Sat, 21 Nov 2026 21:45:28 GMT";
+        encode_field(&mut date, b"date", value.as_bytes(), Indexing::Without);
         Self {
             cache,
             path: Vec::new(),
-            date: date.into(),
+            date: [format!("date: {value}\r\n").into(), date.into()],
         }
     }
 
     /// The plain 200 for the request's path.
     pub(crate) fn answer(&mut self, head: &RequestHead<'_>) -> Response<FileRef> {
-        let target = target::resolve(head.path(), &mut self.path).unwrap();
+        self.find(head.path(), 1)
+    }
+
+    /// The same for HTTP/1.1.
+    pub(crate) fn answer_http1(&mut self, head: &h1::RequestHead<'_>) -> Response<FileRef> {
+        self.find(head.path(), 0)
+    }
+
+    fn find(&mut self, path: &[u8], version: usize) -> Response<FileRef> {
+        let target = target::resolve(path, &mut self.path).unwrap();
         let Lookup::Hit(Found::File(file)) = self.cache.lookup(target.path, 1) else {
             panic!("the file is in the cache");
         };
@@ -325,7 +339,10 @@ impl Files {
             },
         };
         Response {
-            head: [file.head.get().unwrap().clone(), self.date.clone()],
+            head: [
+                file.heads[version].get().unwrap().clone(),
+                self.date[version].clone(),
+            ],
             body,
         }
     }
@@ -341,6 +358,7 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         changed: (5, 6),
     };
     let etag = EntityTag::new(2, len, 3, 4);
+    let mut lines = String::from("HTTP/1.1 200 OK\r\n");
     let mut head = Vec::new();
     encode_status(&mut head, 200);
     for (name, value) in [
@@ -351,6 +369,8 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         (b"accept-ranges", b"bytes"),
     ] {
         encode_field(&mut head, name, value, Indexing::Without);
+        let text = |bytes| str::from_utf8(bytes).unwrap();
+        lines += &format!("{}: {}\r\n", text(name), text(value));
     }
     OpenFile {
         // Never read: the core sees no descriptor.
@@ -358,8 +378,11 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         mapping: None,
         identity,
         etag,
-        content_type: "text/html; charset=utf-8",
+        content_type: "text/html; charset=utf-8".into(),
         contents,
-        head: OnceCell::from(Bytes::from(head)),
+        key: Box::default(),
+        treatment: Rc::default(),
+        coded_heads: Default::default(),
+        heads: [Bytes::from(lines), Bytes::from(head)].map(OnceCell::from),
     }
 }

@@ -1,15 +1,20 @@
 //! The settings as written: in a TOML file, or (through [`cli`](crate::cli)) as flags.
 
+use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
+
 use super::ConfigError;
+use super::rules::RuleTable;
+use super::tables::{FilesTable, MountTable, SiteTable};
 use super::values::{CoreList, ListenList, LogLevel};
 
 /// The settings that were given; what is absent gets its default later, in [`Config`](super::Config).
 ///
 /// Keys have the names of the flags. Unknown keys are refused.
-#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct File {
     /// The folder to serve.
@@ -38,6 +43,42 @@ pub struct File {
     pub keepalive_timeout: Option<NonZeroU32>,
     /// How much is logged.
     pub log_level: Option<LogLevel>,
+    /// Settings for every file.
+    #[serde(default)]
+    pub files: FilesTable,
+    /// Further folders of the hosts that no site has.
+    #[serde(default)]
+    pub mounts: Vec<MountTable>,
+    /// Rules for every site.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<RuleTable>,
+    /// Sites with hosts of their own.
+    #[serde(default, rename = "site")]
+    pub sites: Vec<SiteTable>,
+    /// The file, for errors that are found later.
+    #[serde(skip)]
+    pub source: Option<Source>,
+}
+
+/// What was read, to say where in it something is wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// An error about what stands at byte `at`.
+    pub fn error(&self, at: usize, message: impl Display) -> ConfigError {
+        let start = at.min(self.text.len());
+        let before = &self.text.as_bytes()[..start];
+        ConfigError::File {
+            path: self.path.clone(),
+            line: 1 + before.iter().filter(|&&byte| byte == b'\n').count(),
+            key: key_at(&self.text, start),
+            message: message.to_string().trim().replace('\n', ", "),
+        }
+    }
 }
 
 impl File {
@@ -52,12 +93,27 @@ impl File {
         })?;
         let mut file = Self::parse(&text, path)?;
         if let Some(folder) = path.parent() {
-            for relative in [&mut file.root, &mut file.cert, &mut file.key] {
+            for relative in file.paths() {
                 // Joining an absolute path replaces the folder.
-                *relative = relative.take().map(|rest| folder.join(rest));
+                *relative = folder.join(&relative);
             }
         }
         Ok(file)
+    }
+
+    /// Every path that is named, to a folder or a certificate.
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let top = [&mut self.root, &mut self.cert, &mut self.key];
+        let mut named: Vec<&mut Spanned<PathBuf>> = Vec::new();
+        for site in &mut self.sites {
+            named.push(&mut site.root);
+            named.extend(&mut site.cert);
+            named.extend(&mut site.key);
+            named.extend(site.mounts.iter_mut().map(|mount| &mut mount.root));
+        }
+        named.extend(self.mounts.iter_mut().map(|mount| &mut mount.root));
+        let named = named.into_iter().map(Spanned::get_mut);
+        top.into_iter().flatten().chain(named)
     }
 
     /// Parses the text of a file; `path` is only for the error.
@@ -65,18 +121,20 @@ impl File {
     /// # Errors
     /// [`ConfigError::File`] with the line and key.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start).min(text.len());
-            ConfigError::File {
-                path: path.to_owned(),
-                line: 1 + text.as_bytes()[..start]
-                    .iter()
-                    .filter(|&&b| b == b'\n')
-                    .count(),
-                key: key_at(text, start),
-                message: error.message().trim().replace('\n', ", "),
+        let source = Source {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
+        match toml::from_str(text) {
+            Ok(file) => Ok(Self {
+                source: Some(source),
+                ..file
+            }),
+            Err(error) => {
+                let start = error.span().map_or(0, |span| span.start);
+                Err(source.error(start, error.message()))
             }
-        })
+        }
     }
 
     /// These settings, and for what is absent those of `other`.
@@ -103,11 +161,21 @@ impl File {
             keepalive_interval: self.keepalive_interval.or(other.keepalive_interval),
             keepalive_timeout: self.keepalive_timeout.or(other.keepalive_timeout),
             log_level: self.log_level.or(other.log_level),
+            files: self.files.or(other.files),
+            mounts: either(self.mounts, other.mounts),
+            rules: either(self.rules, other.rules),
+            sites: either(self.sites, other.sites),
+            source: self.source.or(other.source),
         }
     }
 }
 
-/// The key whose value or name is at byte `start`: that of the last line up to there that assigns one.
+/// The first list unless it is empty.
+fn either<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    if first.is_empty() { second } else { first }
+}
+
+/// The key whose value or name is at byte `start`: that of the last line up to there that assigns one or begins a table.
 fn key_at(text: &str, start: usize) -> Option<String> {
     let end = text.as_bytes()[start..]
         .iter()
@@ -115,9 +183,14 @@ fn key_at(text: &str, start: usize) -> Option<String> {
         .map_or(text.len(), |rest| start + rest);
     let upto = text.get(..end)?;
     upto.lines().rev().find_map(|line| {
-        let (key, _) = line.split_once('=')?;
-        let key = key.trim();
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let line = line.trim();
+        let header = line.strip_prefix('[').and_then(|line| {
+            let (name, _) = line.trim_start_matches('[').split_once(']')?;
+            Some(name)
+        });
+        let key = header.or_else(|| Some(line.split_once('=')?.0))?.trim();
+        let key = key.trim_matches(['"', '\'']);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         (!key.is_empty() && key.chars().all(plain)).then(|| key.to_owned())
     })
 }
@@ -158,10 +231,8 @@ mod tests {
         assert_eq!(file.keepalive_interval, NonZeroU32::new(30));
         assert_eq!(file.keepalive_timeout, NonZeroU32::new(10));
         assert_eq!(file.log_level, Some(LogLevel::Debug));
-        assert_eq!(
-            File::parse("", Path::new("r.toml")).unwrap(),
-            File::default()
-        );
+        let empty = File::parse("", Path::new("r.toml")).unwrap();
+        assert!(empty.root.is_none() && empty.sites.is_empty());
     }
 
     #[test]

@@ -7,23 +7,33 @@ pub mod certificate;
 mod cores;
 mod error;
 mod file;
+mod rules;
+mod shapes;
+mod sites;
+#[cfg(test)]
+mod sites_tests;
+mod tables;
 mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustls::sign::CertifiedKey;
 
+use crate::files::FilesConfig;
 use crate::h2::{Keepalive, Timeouts};
+use crate::site::Sites;
 
 pub use cores::available as available_cores;
 pub use error::ConfigError;
-pub use file::File;
+pub use file::{File, Source};
+pub use rules::RuleTable;
+pub use shapes::{List, Parsed};
+pub use tables::{FilesTable, MountTable, Seconds, SiteTable};
 pub use values::{CoreList, Listen, ListenList, LogLevel, display_cores};
 
 /// Where HTTP/2 in the clear is served unless something else is asked for.
@@ -45,25 +55,54 @@ pub const DEFAULT_KEEPALIVE_TIMEOUT_SECONDS: u32 = 20;
 pub enum CertificateSource {
     /// Made by ringlane and kept in the user's state folder.
     SelfSigned,
-    /// Given by the user; loaded, and known to match.
-    Files {
-        /// The chain's file, read again on reload.
-        cert: PathBuf,
-        /// The key's file, read again on reload.
-        key: PathBuf,
-        /// What was in them.
-        loaded: Arc<CertifiedKey>,
-    },
+    /// Given by the user.
+    Files(CertificateFiles),
+}
+
+impl CertificateSource {
+    fn files(&self) -> Option<&CertificateFiles> {
+        match self {
+            Self::SelfSigned => None,
+            Self::Files(files) => Some(files),
+        }
+    }
+}
+
+/// A certificate given by the user; loaded, and known to match its key.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    /// The chain's file, read again on reload.
+    pub cert: PathBuf,
+    /// The key's file, read again on reload.
+    pub key: PathBuf,
+    /// What was in them.
+    pub loaded: Arc<CertifiedKey>,
+}
+
+impl CertificateFiles {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// See [`CertificateError`](certificate::CertificateError).
+    pub fn load(cert: &Path, key: &Path) -> Result<Self, certificate::CertificateError> {
+        Ok(Self {
+            loaded: certificate::load(cert, key)?,
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+        })
+    }
 }
 
 /// Everything that the server needs to know. A value of this type has been checked.
 #[derive(Debug)]
 pub struct Config {
-    root: OwnedFd,
-    root_path: PathBuf,
+    roots: Vec<OwnedFd>,
+    sites: Sites,
+    files: FilesConfig,
     http: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
     certificate: CertificateSource,
+    site_certificates: Vec<CertificateFiles>,
     cores: Vec<usize>,
     report: Option<Duration>,
     drain_timeout: Duration,
@@ -79,7 +118,13 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn new(settings: File) -> Result<Self, ConfigError> {
-        let (root, root_path) = open_root(settings.root.as_deref().unwrap_or(Path::new(".")))?;
+        let certificate = match (&settings.cert, &settings.key) {
+            (None, None) => CertificateSource::SelfSigned,
+            (Some(_), None) => return Err(ConfigError::CertWithoutKey),
+            (None, Some(_)) => return Err(ConfigError::KeyWithoutCert),
+            (Some(cert), Some(key)) => CertificateSource::Files(CertificateFiles::load(cert, key)?),
+        };
+        let served = sites::served(&settings, certificate.files())?;
         let http = addresses("http", settings.http, DEFAULT_HTTP)?;
         let https = addresses("https", settings.https, DEFAULT_HTTPS)?;
         if http.is_empty() && https.is_empty() {
@@ -88,16 +133,6 @@ impl Config {
         if let Some(&address) = http.iter().find(|&&a| a.port() != 0 && https.contains(&a)) {
             return Err(ConfigError::BothKinds { address });
         }
-        let certificate = match (settings.cert, settings.key) {
-            (None, None) => CertificateSource::SelfSigned,
-            (Some(_), None) => return Err(ConfigError::CertWithoutKey),
-            (None, Some(_)) => return Err(ConfigError::KeyWithoutCert),
-            (Some(cert), Some(key)) => CertificateSource::Files {
-                loaded: certificate::load(&cert, &key)?,
-                cert,
-                key,
-            },
-        };
         let cores = cores::choose(
             &cores::available()?,
             settings.cores.as_ref(),
@@ -107,11 +142,13 @@ impl Config {
             .drain_timeout
             .unwrap_or(DEFAULT_DRAIN_TIMEOUT_SECONDS);
         Ok(Self {
-            root,
-            root_path,
+            roots: served.roots,
+            sites: served.sites,
+            files: sites::files(&settings.files),
             http,
             https,
             certificate,
+            site_certificates: served.certificates,
             cores,
             report: settings
                 .report
@@ -126,14 +163,19 @@ impl Config {
         })
     }
 
-    /// The folder served, opened with `O_PATH | O_DIRECTORY`.
-    pub fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
+    /// The folders served, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order.
+    pub fn roots(&self) -> &[OwnedFd] {
+        &self.roots
     }
 
-    /// The folder's canonical path, for people to read.
-    pub fn root_path(&self) -> &Path {
-        &self.root_path
+    /// Which of them a request is for, and how what lies there is treated.
+    pub fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    /// Settings that hold for every file.
+    pub fn files(&self) -> FilesConfig {
+        self.files
     }
 
     /// Where to listen for HTTP/2 in the clear; port 0 lets the kernel pick.
@@ -146,9 +188,15 @@ impl Config {
         &self.https
     }
 
-    /// Where the certificate comes from.
+    /// Where the certificate comes from that is for every host without another.
     pub fn certificate(&self) -> &CertificateSource {
         &self.certificate
+    }
+
+    /// The certificates that sites have of their own, in the order of [`CertificateId`](crate::site::CertificateId), from
+    /// 1 on.
+    pub fn site_certificates(&self) -> &[CertificateFiles] {
+        &self.site_certificates
     }
 
     /// The cores, one shard on each; never empty.
@@ -194,24 +242,6 @@ fn timeouts(
             timeout_ns: ns(timeout.map_or(DEFAULT_KEEPALIVE_TIMEOUT_SECONDS, NonZeroU32::get)),
         }),
     })
-}
-
-fn open_root(path: &Path) -> Result<(OwnedFd, PathBuf), ConfigError> {
-    let wrong = |source: std::io::Error| ConfigError::Root {
-        path: path.to_owned(),
-        source,
-    };
-    let canonical = path.canonicalize().map_err(wrong)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(&canonical, flags, Mode::empty()).map_err(|e| wrong(e.into()))?;
-    rustix::fs::accessat(
-        &root,
-        ".",
-        Access::READ_OK | Access::EXEC_OK,
-        AtFlags::EACCESS,
-    )
-    .map_err(|e| wrong(e.into()))?;
-    Ok((root, canonical))
 }
 
 fn addresses(

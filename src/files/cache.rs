@@ -2,13 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::time::Duration;
 
 use lru::LruCache;
 
 use super::OpenFile;
 
-/// How long an entry is trusted before the path is opened again.
-pub const REVALIDATE_NS: u64 = 1_000_000_000;
 /// Entries per shard: each may hold a descriptor, of which a process has 20,000 or more on common systems.
 pub const MAX_ENTRIES: usize = 2_048;
 /// Bytes of small files kept per shard.
@@ -21,13 +20,15 @@ pub enum Found {
     File(Rc<OpenFile>),
     /// A directory, asked for without its trailing slash.
     Directory,
+    /// Nothing: kept for the coded files that most files have none of beside them.
+    Nothing,
 }
 
 impl Found {
     fn small_bytes(&self) -> usize {
         match self {
             Found::File(file) => file.contents.as_ref().map_or(0, bytes::Bytes::len),
-            Found::Directory => 0,
+            Found::Directory | Found::Nothing => 0,
         }
     }
 }
@@ -51,29 +52,25 @@ struct Entry {
 pub struct Cache {
     entries: LruCache<Box<[u8]>, Entry>,
     small_bytes: usize,
-}
-
-impl Default for Cache {
-    fn default() -> Self {
-        Self::new()
-    }
+    revalidate_ns: u64,
 }
 
 impl Cache {
-    /// An empty cache.
+    /// An empty cache, which trusts an entry for `revalidate` before its path is opened again.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(revalidate: Duration) -> Self {
         let entries = NonZeroUsize::new(MAX_ENTRIES).unwrap_or(NonZeroUsize::MIN);
         Self {
             entries: LruCache::new(entries),
             small_bytes: 0,
+            revalidate_ns: u64::try_from(revalidate.as_nanos()).unwrap_or(u64::MAX),
         }
     }
 
     /// Looks a resolved path up.
     pub fn lookup(&mut self, path: &[u8], now_ns: u64) -> Lookup {
         match self.entries.get(path) {
-            Some(entry) if now_ns.saturating_sub(entry.checked_ns) < REVALIDATE_NS => {
+            Some(entry) if now_ns.saturating_sub(entry.checked_ns) < self.revalidate_ns => {
                 Lookup::Hit(entry.found.clone())
             }
             _ => Lookup::Open,
@@ -85,7 +82,7 @@ impl Cache {
     pub fn previous(&self, path: &[u8]) -> Option<&Rc<OpenFile>> {
         match &self.entries.peek(path)?.found {
             Found::File(file) => Some(file),
-            Found::Directory => None,
+            Found::Directory | Found::Nothing => None,
         }
     }
 
@@ -141,7 +138,9 @@ mod tests {
     use crate::files::Identity;
     use crate::http::EntityTag;
     use bytes::Bytes;
-    use std::cell::OnceCell;
+
+    const REVALIDATE: Duration = Duration::from_secs(1);
+    const REVALIDATE_NS: u64 = REVALIDATE.as_nanos() as u64;
 
     fn file(contents: usize) -> Found {
         let identity = Identity {
@@ -157,15 +156,18 @@ mod tests {
             mapping: None,
             identity,
             etag: EntityTag::new(2, contents as u64, 3, 4),
-            content_type: "text/plain",
+            content_type: "text/plain".into(),
             contents: Some(Bytes::from(vec![0; contents])),
-            head: OnceCell::new(),
+            treatment: Default::default(),
+            key: Box::default(),
+            heads: Default::default(),
+            coded_heads: Default::default(),
         }))
     }
 
     #[test]
     fn an_entry_is_trusted_for_a_second() {
-        let mut cache = Cache::new();
+        let mut cache = Cache::new(REVALIDATE);
         assert!(matches!(cache.lookup(b"a", 0), Lookup::Open));
         cache.insert(b"a", file(1), 10);
         assert!(matches!(
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn entries_and_bytes_are_bounded() {
-        let mut cache = Cache::new();
+        let mut cache = Cache::new(REVALIDATE);
         for i in 0..MAX_ENTRIES + 10 {
             cache.insert(format!("{i}").as_bytes(), file(1), 0);
         }
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn replacing_an_entry_counts_its_bytes_once() {
-        let mut cache = Cache::new();
+        let mut cache = Cache::new(REVALIDATE);
         cache.insert(b"a", file(100), 0);
         cache.insert(b"a", file(50), 0);
         assert_eq!(cache.small_bytes, 50);

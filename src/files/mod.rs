@@ -6,14 +6,19 @@
 //!
 //! 1. [`Cache::lookup`] by the resolved path, relative to the root;
 //! 2. a hit is answered at once;
-//! 3. a miss, or an entry last checked longer ago than [`REVALIDATE_NS`], is opened anew: an unchanged file keeps its
+//! 3. a miss, or an entry last checked longer ago than [`FilesConfig::revalidate`], is opened anew: an unchanged file keeps its
 //!    [`OpenFile`] (and with it the mapping and the cached contents), a changed one gets a new one. A download in
 //!    flight goes on with the file that it opened.
 
 mod cache;
+pub mod coding;
+mod digest;
 mod open_file;
+mod settings;
 
-pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES, REVALIDATE_NS};
+pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES};
+pub use digest::{DIGEST_AT_ONCE_BYTES, DigestCache, Hasher, MAX_DIGESTS};
 #[cfg(test)]
 pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};
+pub use settings::{FilesConfig, PageCache};

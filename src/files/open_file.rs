@@ -1,5 +1,6 @@
 //! An open regular file and what is remembered of it.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -7,6 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::http::EntityTag;
+use crate::site::Treatment;
 use crate::uring::Mapping;
 
 /// Files up to this many bytes are kept in memory and copied into the slot; larger ones are gathered or read into
@@ -14,7 +16,7 @@ use crate::uring::Mapping;
 pub const SMALL_FILE_BYTES: u64 = 16_384;
 
 /// Tells one version of a file from another (stat(2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Device.
     pub device: u64,
@@ -30,6 +32,22 @@ pub struct Identity {
     pub changed: (i64, u32),
 }
 
+impl Identity {
+    /// Coarsest step of the times that a file system keeps, in seconds: FAT's. Others have a second, or a tick of
+    /// the kernel's clock.
+    const TIME_STEP_SECS: i64 = 2;
+
+    /// Whether whatever is written from `now_secs` (seconds since the epoch) on will show in the identity of a file
+    /// that has this one then. It does not where the inode changed so lately that a write now may leave
+    /// its times as they are: what is made from such a file's bytes is not to be kept under this identity.
+    #[must_use]
+    pub fn tells_versions_at(&self, now_secs: u64) -> bool {
+        let (changed_s, _) = self.changed;
+        i64::try_from(now_secs)
+            .is_ok_and(|now_s| changed_s.saturating_add(Self::TIME_STEP_SECS) < now_s)
+    }
+}
+
 /// An open regular file.
 #[derive(Debug)]
 pub struct OpenFile {
@@ -42,11 +60,17 @@ pub struct OpenFile {
     /// Strong validator made from the identity.
     pub etag: EntityTag,
     /// Value of Content-Type.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// The whole contents of a small file.
     pub contents: Option<Bytes>,
-    /// The encoded field block of the plain 200 answer: kept because it is asked for most.
-    pub head: OnceCell<Bytes>,
+    /// The key by which the cache knows it.
+    pub key: Box<[u8]>,
+    /// What the rules say of its path.
+    pub treatment: Rc<Treatment>,
+    /// The encoded head of the plain 200 answer, once for each protocol: kept because it is asked for most.
+    pub heads: [OnceCell<Bytes>; 2],
+    /// The same for the answer that this file is as the coded form of another.
+    pub coded_heads: [OnceCell<Bytes>; 2],
 }
 
 impl OpenFile {
@@ -88,8 +112,11 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
             changed: (0, 0),
         },
         etag: EntityTag::new(0, len, 0, 0),
-        content_type: "text/plain",
+        content_type: "text/plain".into(),
         contents: None,
-        head: OnceCell::new(),
+        treatment: Default::default(),
+        key: Box::default(),
+        heads: Default::default(),
+        coded_heads: Default::default(),
     }))
 }

@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::Bytes;
-
 use super::bdp::Bdp;
 use super::control::{Control, ControlQueue, Resets};
 use super::credit::{Held, Share};
@@ -20,10 +18,10 @@ use super::pace::Pace;
 use super::priority::Priority;
 use super::queues::Ready;
 use super::recv::{FieldBlock, Reading};
-use super::send::PendingBlock;
+use super::send::{Cut, PendingBlock};
 use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};
-use super::streams::{Body, Index, Phase, Stream, Streams};
+use super::streams::{Index, Phase, Stream, Streams};
 use super::timeouts::{Clocks, Timeouts};
 use super::window::Window;
 
@@ -69,15 +67,6 @@ impl Default for Config {
     }
 }
 
-/// A response.
-#[derive(Clone, Debug)]
-pub struct Response<F> {
-    /// One HPACK field block in up to two pieces, encoded without references to the dynamic table.
-    pub head: [Bytes; 2],
-    /// The content.
-    pub body: Body<F>,
-}
-
 /// How far the end of the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closing {
@@ -95,7 +84,8 @@ pub(super) enum Closing {
 /// # Order of calls
 /// 1. [`Connection::new`] when the transport is there. SETTINGS wait to be sent.
 /// 2. When bytes arrive, [`Connection::handle_bytes`] again and again until it gives `None`, acting on each event:
-///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead.
+///    [`Connection::respond`] at once or any time later, [`Connection::reset`] instead. A body whose end is open goes on
+///    by [`Connection::append`] and [`Connection::finish`].
 /// 3. Whenever [`Connection::wants_transmit`] and the transport can take bytes, [`Connection::poll_transmit`] with a
 ///    slot, whose contents go on the wire as a whole and in order; [`Connection::note_drained`] as the transport takes
 ///    them. When a file cannot supply what a slot has holes for: [`Connection::body_failed`].
@@ -146,6 +136,9 @@ pub struct Connection<F> {
     pub(super) pending: Option<Box<PendingBlock>>,
     pub(super) send_window: Window,
     pub(super) pace: Pace,
+    /// Streams whose END_STREAM is framed and that had a file, as long as what was framed may not be sent: no
+    /// RST_STREAM of theirs was sent or received since, but for one without error.
+    pub(super) ended: Vec<StreamId>,
 
     pub(super) closing: Closing,
     pub(super) settings_received: bool,
@@ -196,6 +189,7 @@ impl<F: Clone> Connection<F> {
             pending: None,
             send_window: Window::new(DEFAULT_WINDOW),
             pace: Pace::default(),
+            ended: Vec::new(),
             closing: Closing::No,
             settings_received: false,
             settings_acked: false,
@@ -208,21 +202,6 @@ impl<F: Clone> Connection<F> {
         }
     }
 
-    /// Answers the request of `stream`. Ignored when the stream is gone (reset meanwhile) or has an answer.
-    pub fn respond(&mut self, stream: StreamId, response: Response<F>) {
-        let Some(index) = self.streams.find(stream) else {
-            return;
-        };
-        let entry = self.streams.get_mut(index);
-        if entry.phase != Phase::Waiting || entry.state == State::HalfClosedLocal {
-            debug_assert!(false, "stream {stream} was answered twice");
-            return;
-        }
-        entry.head = response.head;
-        entry.body = response.body;
-        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
-    }
-
     /// Ends `stream` with RST_STREAM. Ignored when the stream is gone.
     pub fn reset(&mut self, stream: StreamId, code: ErrorCode) {
         if let Some(index) = self.streams.find(stream) {
@@ -230,27 +209,45 @@ impl<F: Clone> Connection<F> {
         }
     }
 
-    /// The file of `stream` could not supply its bytes (truncated, I/O error).
+    /// A file could not supply its bytes (truncated, I/O error), and what depends on them was [`cut`](super::cut) off the
+    /// slot that was filled last.
     ///
-    /// `unsent` payload bytes of DATA that was already framed never went out as DATA, since their frames were turned
-    /// into frames that the peer ignores: they are given back to the connection's window. Nothing more goes out on
-    /// the stream but RST_STREAM(INTERNAL_ERROR), also when END_STREAM was framed already and the stream is gone.
-    pub fn body_failed(&mut self, stream: StreamId, unsent: usize) {
+    /// The bytes go back to the connection's window, and nothing more goes out on the stream but one
+    /// RST_STREAM(INTERNAL_ERROR), also when END_STREAM was framed already. Nothing at all goes out when it was reset
+    /// meanwhile.
+    pub fn body_failed(&mut self, cut: Cut) {
         if matches!(self.closing, Closing::Failed(..)) {
             return;
         }
+        let (stream, code) = (cut.stream, ErrorCode::INTERNAL_ERROR);
         // It was in the window before, so that only a WINDOW_UPDATE that was too large keeps it from going back.
-        let _ = self
-            .send_window
-            .credit(u32::try_from(unsent).unwrap_or(u32::MAX));
-        match self.streams.find(stream) {
-            Some(index) => self.reset_stream(index, ErrorCode::INTERNAL_ERROR),
-            None => {
-                self.resets.add(stream, false);
-                self.control
-                    .push_back(Control::RstStream(stream, ErrorCode::INTERNAL_ERROR));
+        let unsent = u32::try_from(cut.unsent).unwrap_or(u32::MAX);
+        let _ = self.send_window.credit(unsent);
+        // Trailers of which the first frame was cut off.
+        self.pending
+            .take_if(|pending| pending.is_trailers_of(stream));
+        self.encoder.repeat();
+        if let Some(index) = self.streams.find(stream) {
+            self.reset_stream(index, code);
+        } else if self.forget_ended(stream) {
+            let queued = self.control.iter_mut().find_map(|control| match control {
+                Control::RstStream(id, code) if *id == stream => Some(code),
+                _ => None,
+            });
+            match queued {
+                Some(queued) => *queued = code,
+                None => {
+                    self.resets.add(stream, false);
+                    self.control.push_back(Control::RstStream(stream, code));
+                }
             }
         }
+    }
+
+    /// Whether `stream` is one whose end may not be sent; not any more.
+    pub(super) fn forget_ended(&mut self, stream: StreamId) -> bool {
+        let at = self.ended.iter().position(|id| *id == stream);
+        at.is_some_and(|at| self.ended.swap_remove(at) == stream)
     }
 
     /// Begins a graceful end: GOAWAY with the last identifier there is and a PING, and on its acknowledgement, or
@@ -338,6 +335,7 @@ impl<F: Clone> Connection<F> {
         self.ready = Ready::default();
         self.resets = Resets::default();
         self.early = Vec::new();
+        self.ended = Vec::new();
         self.partial = Vec::new();
         self.block = FieldBlock::default();
         self.reading = Reading::Failed;
@@ -389,6 +387,9 @@ impl<F: Clone> Connection<F> {
     /// Resets a stream that is open.
     pub(super) fn reset_stream(&mut self, index: Index, code: ErrorCode) {
         let id = self.streams.get(index).id;
+        if code != ErrorCode::NO_ERROR {
+            self.forget_ended(id);
+        }
         self.resets.add(id, true);
         self.control.push_back(Control::RstStream(id, code));
         self.advance(index, Input::SendReset);
@@ -408,6 +409,11 @@ impl<F: Clone> Connection<F> {
         if cfg!(debug_assertions) {
             self.ready.invariants(&self.streams);
             assert!(self.streams.len() <= self.config.max_concurrent_streams as usize);
+            for stream in self.streams.iter() {
+                let settled =
+                    !matches!(stream.phase, Phase::Waiting | Phase::Fresh | Phase::Heading);
+                assert!(!settled || stream.phase == stream.rest());
+            }
             assert!(
                 self.pending.is_some() || !self.streams.iter().any(|s| s.phase == Phase::Heading)
             );

@@ -173,7 +173,7 @@ impl Fields {
         Some(self.value(*span))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.spans
             .iter()
             .map(|span| (self.name(*span), self.value(*span)))
@@ -219,7 +219,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// Every field as (name, value) in order, without the pseudo-fields.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
         self.0.iter()
     }
 }
@@ -236,7 +236,7 @@ impl<'a> Trailers<'a> {
     }
 
     /// Every field as (name, value) in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
         self.0.iter()
     }
 }

@@ -87,6 +87,11 @@ pub const FIELD_BLOCK_FACTOR: usize = 2;
 /// never reaches a limit in bytes. 64 is what a block of 1 MiB needs at the default frame size.
 pub const MAX_CONTINUATIONS: u16 = 64;
 
+/// Bytes of a field block that is sent. No frame of another stream may come between its frames (RFC 9113, section 4.3).
+/// Stops: one response's fields that keep all others off the wire. A peer's SETTINGS_MAX_HEADER_LIST_SIZE is advice (section
+/// 10.5.1) that only the application could heed, which knows what may be left out.
+pub const MAX_SENT_BLOCK: usize = 4 << 20;
+
 /// Control frames that wait to be sent. Stops: a peer that asks for answers (PING, SETTINGS, requests to be refused)
 /// and does not read them (CVE-2019-9512, CVE-2019-9515).
 pub const MAX_QUEUED_CONTROL: usize = 1_024;
@@ -114,6 +119,10 @@ pub const INCOMPLETE_TIMEOUT_NS: u64 = 20_000_000_000;
 /// [`MIN_PROGRESS`] bytes on their way, and a connection whose window is shut likewise. Stops: peers that ask for files
 /// and never read, each of which holds a file and its share of memory open for ever.
 pub const STALL_TIMEOUT_NS: u64 = 300_000_000_000;
+
+/// Nanoseconds that the rest of a request may take whose answer is out, until its sender is told to stop. Stops: uploads
+/// that are answered and never end, each of which keeps a stream; what is taken of them is bounded as well.
+pub const ANSWERED_TIMEOUT_NS: u64 = 30_000_000_000;
 
 /// Nanoseconds between two looks for such streams.
 pub const STALL_SWEEP_NS: u64 = 30_000_000_000;

@@ -39,11 +39,13 @@ pub mod window;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Config, Connection, Response};
+pub use connection::{Config, Connection};
 pub use error::{ConnectionError, ErrorCode, StreamError};
 pub use frame::StreamId;
 pub use head::{RequestHead, Scratch, Trailers};
 pub use priority::Priority;
 pub use recv::Event;
-pub use streams::Body;
+pub use send::{Cut, cut};
 pub use timeouts::{Keepalive, Timeouts};
+
+pub use crate::response::{Body, End, Response, Segment};

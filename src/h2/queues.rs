@@ -1,5 +1,5 @@
-//! The scheduler's queues (RFC 9218, section 10): for each urgency, the responses whose field block goes out next,
-//! and the bodies. Linked through the slab of streams, so that every step is O(1).
+//! The scheduler's queues (RFC 9218, section 10): for each urgency, the responses of which something goes out next that
+//! needs no window (a field block, or the end of the message alone), and the bodies. Linked through the slab of streams, so that every step is O(1).
 
 use super::priority::URGENCIES;
 use super::streams::{Index, NONE, Phase, Streams};
@@ -65,7 +65,7 @@ impl Ready {
         self.bodies.queues[urgency].first
     }
 
-    /// Puts a stream that is in no queue at the end of the one that `phase` names.
+    /// Puts a stream that is in no queue at the end of the one that `phase` names, if it names one.
     pub(super) fn push_back<F>(&mut self, streams: &mut Streams<F>, index: Index, phase: Phase) {
         self.push(streams, index, phase, false);
     }
@@ -77,7 +77,7 @@ impl Ready {
 
     fn push<F>(&mut self, streams: &mut Streams<F>, index: Index, phase: Phase, front: bool) {
         let stream = streams.get_mut(index);
-        debug_assert!(!matches!(stream.phase, Phase::Fresh | Phase::Body));
+        debug_assert!(!stream.phase.is_queued());
         stream.phase = phase;
         let urgency = usize::from(stream.priority.urgency);
         let Some(queues) = self.of(phase) else { return };
@@ -133,24 +133,28 @@ impl Ready {
 
     fn of(&mut self, phase: Phase) -> Option<&mut Queues> {
         match phase {
-            Phase::Fresh => Some(&mut self.fresh),
+            Phase::Fresh | Phase::Ending => Some(&mut self.fresh),
             Phase::Body => Some(&mut self.bodies),
-            Phase::Waiting | Phase::Heading | Phase::Blocked => None,
+            Phase::Waiting | Phase::Heading | Phase::Blocked | Phase::Dry => None,
         }
     }
 
     /// Every stream that is said to be in a queue is in it, once, and nothing else is.
     pub(super) fn invariants<F>(&self, streams: &Streams<F>) {
-        for (queues, phase) in [(&self.fresh, Phase::Fresh), (&self.bodies, Phase::Body)] {
+        for (queues, phases) in [
+            (&self.fresh, [Phase::Fresh, Phase::Ending]),
+            (&self.bodies, [Phase::Body; 2]),
+        ] {
             let mut linked = 0;
             for (urgency, queue) in queues.queues.iter().enumerate() {
                 assert_eq!(queue.first != NONE, queues.mask & (1 << urgency) != 0);
                 let (mut prev, mut at) = (NONE, queue.first);
                 while at != NONE {
                     let stream = streams.get(at);
-                    assert!(stream.id != 0 && stream.phase == phase && stream.prev == prev);
+                    assert!(
+                        stream.id != 0 && phases.contains(&stream.phase) && stream.prev == prev
+                    );
                     assert_eq!(usize::from(stream.priority.urgency), urgency);
-                    assert!(phase != Phase::Body || stream.send_window.available() > 0);
                     linked += 1;
                     (prev, at) = (at, stream.next);
                 }
@@ -160,7 +164,7 @@ impl Ready {
                 linked,
                 streams
                     .iter()
-                    .filter(|stream| stream.phase == phase)
+                    .filter(|stream| phases.contains(&stream.phase))
                     .count()
             );
         }

@@ -9,48 +9,13 @@ use super::frame::StreamId;
 use super::priority::Priority;
 use super::stream::State;
 use super::window::Window;
+use crate::response::Body;
 
 /// Index of a stream in the slab.
 pub(super) type Index = u16;
 
 /// No stream.
 pub(super) const NONE: Index = Index::MAX;
-
-/// The body of a response.
-#[derive(Clone, Debug)]
-pub enum Body<F> {
-    /// No body: END_STREAM goes with the field block.
-    Empty,
-    /// Bytes that are copied into the slot.
-    Bytes(Bytes),
-    /// A range of a file, for which the slot gets holes.
-    File {
-        /// The file, opaque to the core.
-        file: F,
-        /// First byte.
-        offset: u64,
-        /// Bytes.
-        len: u64,
-    },
-}
-
-impl<F> Body<F> {
-    /// Bytes that are left to be framed.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Empty => 0,
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { len, .. } => *len,
-        }
-    }
-
-    /// Whether nothing is left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// How far the response of a stream is, and which queue the stream is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +30,17 @@ pub(super) enum Phase {
     Body,
     /// The body waits for the stream's window.
     Blocked,
+    /// The body waits for the application: nothing of it is known at the moment, and more may come.
+    Dry,
+    /// In the queue of what needs no window, with the end of the message: its trailers, or END_STREAM alone.
+    Ending,
+}
+
+impl Phase {
+    /// Whether the stream is in a queue of the scheduler.
+    pub(super) fn is_queued(self) -> bool {
+        matches!(self, Self::Fresh | Self::Body | Self::Ending)
+    }
 }
 
 /// A stream.
@@ -111,6 +87,18 @@ pub(super) struct Streams<F> {
     /// First free place of the slab, linked by `next`.
     free: Index,
     len: u16,
+}
+
+impl<F> Stream<F> {
+    /// Where a response belongs whose field block is out.
+    pub(super) fn rest(&self) -> Phase {
+        match (self.body.known_len(), self.body.is_open()) {
+            (0, true) => Phase::Dry,
+            (0, false) => Phase::Ending,
+            _ if self.send_window.available() == 0 => Phase::Blocked,
+            _ => Phase::Body,
+        }
+    }
 }
 
 impl<F> Default for Streams<F> {

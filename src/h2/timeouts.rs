@@ -7,9 +7,10 @@ use super::connection::{Closing, Connection};
 use super::control::Control;
 use super::error::{ConnectionError, ErrorCode};
 use super::limits::{
-    IDLE_NOTICE_NS, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MIN_PROGRESS, PREFACE_TIMEOUT_NS,
-    SETTINGS_TIMEOUT_NS, STALL_SWEEP_NS, STALL_TIMEOUT_NS,
+    ANSWERED_TIMEOUT_NS, IDLE_NOTICE_NS, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MIN_PROGRESS,
+    PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS, STALL_SWEEP_NS, STALL_TIMEOUT_NS,
 };
+use super::stream::State;
 use super::streams::{Index, Phase};
 
 /// When an idle or silent peer is given up. All off by default.
@@ -116,6 +117,7 @@ impl<F: Clone> Connection<F> {
         if due(self.trim_deadline()) {
             self.streams.trim();
             self.early = Vec::new();
+            self.ended.shrink_to(4);
             self.control.shrink_to(4);
         }
     }
@@ -140,20 +142,36 @@ impl<F: Clone> Connection<F> {
         }
     }
 
-    /// Ends the responses that have not moved on for [`STALL_TIMEOUT_NS`] although we had bytes for them: those whose
-    /// own window is shut, and all when the connection's is.
+    /// Ends the responses that have not moved on for [`STALL_TIMEOUT_NS`] although we had bytes for them (those whose
+    /// own window is shut, and all when the connection's is), and the requests that go on [`ANSWERED_TIMEOUT_NS`] after
+    /// their answer.
     fn sweep(&mut self, now_ns: u64) {
-        let long_ago = |since_ns: u64| since_ns.saturating_add(STALL_TIMEOUT_NS) <= now_ns;
-        let shut = self.send_window.available() == 0 && long_ago(self.clocks.data_ns);
+        let over = |since_ns: u64, after_ns| since_ns.saturating_add(after_ns) <= now_ns;
+        if self.ready.body_mask() == 0 {
+            self.clocks.data_ns = now_ns;
+        }
+        let shut = self.send_window.available() == 0 && over(self.clocks.data_ns, STALL_TIMEOUT_NS);
         for index in 0..self.streams.places() {
-            let stream = self.streams.get(index);
-            let stalled = match stream.phase {
-                Phase::Blocked => long_ago(stream.moved_ns),
-                Phase::Body => shut,
-                Phase::Waiting | Phase::Fresh | Phase::Heading => false,
+            let stream = self.streams.get_mut(index);
+            let answered = stream.state == State::HalfClosedLocal;
+            let code = match stream.phase {
+                _ if stream.id == 0 => None,
+                Phase::Waiting if answered && over(stream.moved_ns, ANSWERED_TIMEOUT_NS) => {
+                    Some(ErrorCode::NO_ERROR)
+                }
+                Phase::Blocked if over(stream.moved_ns, STALL_TIMEOUT_NS) => {
+                    Some(ErrorCode::CANCEL)
+                }
+                Phase::Body if shut => Some(ErrorCode::CANCEL),
+                Phase::Dry => {
+                    // What waits for the application is no fault of the peer's: its time begins with more bytes.
+                    stream.moved_ns = now_ns;
+                    None
+                }
+                _ => None,
             };
-            if stream.id != 0 && stalled {
-                self.reset_stream(index, ErrorCode::CANCEL);
+            if let Some(code) = code {
+                self.reset_stream(index, code);
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Entity tags (RFC 9110 section 8.8.3) and the lists of them in If-Match and If-None-Match.
 
+use super::coding::Coding;
 use super::inline::InlineBytes;
 use super::trim_ows;
 
-/// Two quotes, three separators, 16 hex digits each of inode, size and seconds, 8 of nanoseconds.
-const ENTITY_TAG_BYTES: usize = 2 + 3 + 3 * 16 + 8;
+/// Two quotes, three separators, 16 hex digits each of inode, size and seconds, 8 of nanoseconds, and of a coding a
+/// separator, its name, another separator and three digits.
+const ENTITY_TAG_BYTES: usize = 2 + 3 + 3 * 16 + 8 + 1 + 4 + 1 + 3;
 
-/// A strong entity tag of a file, `"inode-size-seconds-nanoseconds"` in hex.
+/// A strong entity tag; that of a file is `"inode-size-seconds-nanoseconds"` in hex, then its coding where it has one.
 ///
-/// It is strong because a file that is replaced has a new inode, and one that is written has a new modification
+/// A file's is strong because a file that is replaced has a new inode, and one that is written has a new modification
 /// time. Two writes of the same length within one tick of the kernel's clock (some milliseconds, before
 /// fine-grained times in Linux 6.13) are the exception that section 8.8.1 tells an origin server to think
 /// of: publish by renaming, then there is none.
@@ -28,6 +30,42 @@ impl EntityTag {
         text.put_hex(mtime_secs.cast_unsigned());
         text.put(b"-");
         text.put_hex(u64::from(mtime_nanos));
+        text.put(b"\"");
+        Self(text)
+    }
+
+    /// The tag of a representation that a digest of its content stands for: `"digest"`, in hex.
+    pub fn from_digest(digest: u64) -> Self {
+        let mut text = InlineBytes::new();
+        text.put(b"\"");
+        text.put_hex(digest);
+        text.put(b"\"");
+        Self(text)
+    }
+
+    /// The tag of a file that was coded beforehand and stands for another, where this is the tag of its own: section
+    /// 8.8.3.3 wants one for each coding. Neither this nor [`EntityTag::coded`] has room for a second coding.
+    pub fn precoded(&self, coding: Coding) -> Self {
+        self.with_suffix(coding, None)
+    }
+
+    /// The tag of this file as the server codes it. `encoder` names the encoder and its settings: the bytes that come
+    /// out depend on them, and a strong validator must not outlive them (section 8.8.1).
+    pub fn coded(&self, coding: Coding, encoder: u8) -> Self {
+        self.with_suffix(coding, Some(encoder))
+    }
+
+    fn with_suffix(&self, coding: Coding, encoder: Option<u8>) -> Self {
+        let mut text = InlineBytes::new();
+        // All but the closing quote.
+        let whole = self.as_bytes();
+        text.put(&whole[..whole.len() - 1]);
+        text.put(b"-");
+        text.put(coding.token().as_bytes());
+        if let Some(encoder) = encoder {
+            text.put(b".");
+            text.put_decimal(u64::from(encoder));
+        }
         text.put(b"\"");
         Self(text)
     }
@@ -137,8 +175,30 @@ mod tests {
     #[test]
     fn the_form_of_a_tag() {
         assert_eq!(example().as_bytes(), b"\"1a-200-65-ff\"");
-        let widest = EntityTag::new(u64::MAX, u64::MAX, -1, u32::MAX);
+        assert_eq!(EntityTag::from_digest(0x1a2).as_bytes(), b"\"1a2\"");
+        let widest = EntityTag::new(u64::MAX, u64::MAX, -1, u32::MAX).coded(Coding::Zstd, u8::MAX);
         assert_eq!(widest.as_bytes().len(), ENTITY_TAG_BYTES);
+    }
+
+    #[test]
+    fn s8_8_3_3_each_coding_has_its_own_tag() {
+        let tags = [
+            example(),
+            example().precoded(Coding::Br),
+            example().precoded(Coding::Zstd),
+            example().precoded(Coding::Gzip),
+            example().coded(Coding::Gzip, 0),
+            example().coded(Coding::Gzip, 1),
+        ];
+        assert_eq!(tags[1].as_bytes(), b"\"1a-200-65-ff-br\"");
+        assert_eq!(tags[5].as_bytes(), b"\"1a-200-65-ff-gzip.1\"");
+        for (i, one) in tags.iter().enumerate() {
+            for (j, other) in tags.iter().enumerate() {
+                let same = one.matches_list(other.as_bytes(), Comparison::Strong);
+                assert_eq!(same, i == j);
+                assert_eq!(one.matches_if_range(other.as_bytes()), Some(i == j));
+            }
+        }
     }
 
     #[test]

@@ -5,8 +5,12 @@ use super::etag::{Comparison, EntityTag};
 use super::method::Method;
 use super::range::{self, RangeOutcome, Ranges};
 
-/// The conditional fields of a request and its `Range`, as received; `None` for a field that is absent. The lines
-/// of a field that came more than once are joined by commas before (section 5.3).
+/// The conditional fields of a request and its `Range`, as received; `None` for a field that is absent.
+///
+/// The lines of a field that came more than once are joined by commas before (section 5.3). That makes one list of
+/// those of `If-Match` and of `If-None-Match`. Of the others it makes a value that breaks their grammar, with what
+/// each of them says of that: a date that appears to be a list is ignored (sections 13.1.3 and 13.1.4), so is `Range`,
+/// and `If-Range` is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Preconditions<'a> {
     /// Section 13.1.1.

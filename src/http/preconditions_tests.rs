@@ -221,6 +221,67 @@ fn s13_2_2_the_order() {
 }
 
 #[test]
+fn s5_3_several_lines_are_one_list() {
+    let joined = |one: &[u8], other: &[u8]| [one, b", ", other].concat();
+    let both = [joined(OTHER_TAG, TAG), joined(TAG, OTHER_TAG)];
+    for list in &both {
+        let field = Some(&list[..]);
+        let if_match = Preconditions {
+            if_match: field,
+            ..none()
+        };
+        assert_eq!(evaluate(Method::Get, if_match), "200");
+        let if_none_match = Preconditions {
+            if_none_match: field,
+            ..none()
+        };
+        assert_eq!(evaluate(Method::Get, if_none_match), "304");
+        // One tag is all that If-Range takes.
+        let if_range = Preconditions {
+            if_range: field,
+            range: Some(b"bytes=0-9"),
+            ..none()
+        };
+        assert_eq!(evaluate(Method::Get, if_range), "200");
+    }
+    // An asterisk is no member of a list.
+    let list = joined(OTHER_TAG, b"*");
+    let if_match = Preconditions {
+        if_match: Some(&list),
+        ..none()
+    };
+    assert_eq!(evaluate(Method::Get, if_match), "412");
+}
+
+#[test]
+fn s13_1_3_and_s13_1_4_a_list_of_dates_is_ignored() {
+    for (one, other) in [(SAME_DATE, SAME_DATE), (LATER, EARLIER), (EARLIER, LATER)] {
+        let list = [one, b", ", other].concat();
+        let modified = Preconditions {
+            if_modified_since: Some(&list),
+            ..none()
+        };
+        assert_eq!(evaluate(Method::Get, modified), "200");
+        let unmodified = Preconditions {
+            if_unmodified_since: Some(&list),
+            ..none()
+        };
+        assert_eq!(evaluate(Method::Get, unmodified), "200");
+        let if_range = Preconditions {
+            if_range: Some(&list),
+            range: Some(b"bytes=0-9"),
+            ..none()
+        };
+        assert_eq!(evaluate(Method::Get, if_range), "200");
+    }
+    let range = Preconditions {
+        range: Some(b"bytes=0-9, bytes=20-29"),
+        ..none()
+    };
+    assert_eq!(evaluate(Method::Get, range), "200");
+}
+
+#[test]
 fn s13_2_1_options_ignores_them_all() {
     let preconditions = Preconditions {
         if_match: Some(OTHER_TAG),

@@ -8,7 +8,7 @@ use super::trim_ows;
 pub const RANGES_MAX: usize = 32;
 
 /// `bytes `, three numbers of at most 20 digits, `-` and `/`.
-const CONTENT_RANGE_BYTES: usize = 6 + 3 * 20 + 2;
+pub(super) const CONTENT_RANGE_BYTES: usize = 6 + 3 * 20 + 2;
 
 /// A range of bytes, never empty: positions of its first and last byte, both within the representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,16 +20,12 @@ pub(super) struct Identity<'a> {
 
 /// The text, with a newline at the end.
 pub(super) fn banner(
-    root: &Path,
+    served: &str,
     bound: &[Bound],
     cores: &[usize],
     identity: Option<Identity<'_>>,
 ) -> String {
-    let mut text = format!(
-        "ringlane {} serves {}\n",
-        env!("CARGO_PKG_VERSION"),
-        root.display()
-    );
+    let mut text = format!("ringlane {} serves {served}\n", env!("CARGO_PKG_VERSION"));
     // Writing to a String cannot fail.
     for bound in bound {
         let (kind, note) = if bound.tls {
@@ -133,7 +129,7 @@ mod tests {
             trust: Some(Path::new("/st ate/c.crt")),
         };
         let bound = [at("0.0.0.0:8080", false), at("127.0.0.1:8443", true)];
-        let text = banner(Path::new("/srv"), &bound, &[0, 1, 4], Some(identity));
+        let text = banner("/srv", &bound, &[0, 1, 4], Some(identity));
         for part in [
             "serves /srv\n",
             "http://0.0.0.0:8080/ ",

@@ -1,4 +1,4 @@
-//! The certificate: the self-signed one (made, kept, renewed), and the TLS settings around either kind.
+//! The self-signed certificate (made, kept, renewed), and the TLS settings around any kind.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
@@ -17,10 +16,11 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 
+use super::sni::Certificates;
 use crate::config::certificate;
 
 const CERT_FILE: &str = "self-signed.crt";
@@ -274,39 +274,17 @@ pub fn fingerprint(key: &CertifiedKey) -> String {
     bytes.join(":")
 }
 
-/// The certificate that new handshakes get; swapped as a whole on reload.
-#[derive(Debug)]
-pub struct CurrentCertificate(ArcSwap<CertifiedKey>);
-
-impl CurrentCertificate {
-    /// Handshakes get `key` from the start.
-    pub fn new(key: Arc<CertifiedKey>) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::new(key)))
-    }
-
-    /// Handshakes that begin from now on get `key`.
-    pub fn replace(&self, key: Arc<CertifiedKey>) {
-        self.0.store(key);
-    }
-}
-
-impl ResolvesServerCert for CurrentCertificate {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
-    }
-}
-
 /// The TLS settings that every shard shares: TLS 1.2 and 1.3, ALPN `h2`, stateless resumption, and the traffic keys
 /// given out after the handshake.
 ///
 /// # Errors
 /// [`CertError::Tls`] when the library has no randomness for the ticket key.
-pub fn tls_settings(current: Arc<CurrentCertificate>) -> Result<ServerConfig, CertError> {
+pub fn tls_settings(certificates: Arc<Certificates>) -> Result<ServerConfig, CertError> {
     let mut settings = ServerConfig::builder_with_provider(default_provider().into())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(current);
-    settings.alpn_protocols = vec![b"h2".to_vec()];
+        .with_cert_resolver(certificates);
+    settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Sessions are kept by the clients, encrypted: a table of ours would be shared by the shards, behind a lock.
     settings.session_storage = Arc::new(NoServerSessionStorage {});
     settings.ticketer = Ticketer::new()?;
@@ -365,52 +343,6 @@ mod tests {
         let late = usable_at(&key, None, now + VALIDITY).unwrap_err();
         assert!(late.contains("30 days"), "{late}");
         assert!(usable_at(&key, Some("other"), now).is_err());
-    }
-
-    /// Handshakes in memory; gives what the client was shown.
-    fn handshake(
-        settings: &Arc<ServerConfig>,
-        trusted: &CertifiedKey,
-    ) -> Result<Vec<u8>, rustls::Error> {
-        let mut roots = RootCertStore::empty();
-        roots.add(trusted.cert[0].clone()).unwrap();
-        let mut client = rustls::ClientConfig::builder_with_provider(default_provider().into())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        client.alpn_protocols = vec![b"h2".to_vec()];
-        let name = ServerName::try_from("localhost").unwrap();
-        let mut client = rustls::ClientConnection::new(Arc::new(client), name)?;
-        let mut server = rustls::ServerConnection::new(Arc::clone(settings))?;
-        while client.is_handshaking() || server.is_handshaking() {
-            let mut wire = Vec::new();
-            client.write_tls(&mut wire).unwrap();
-            server.read_tls(&mut wire.as_slice()).unwrap();
-            server.process_new_packets()?;
-            wire.clear();
-            server.write_tls(&mut wire).unwrap();
-            client.read_tls(&mut wire.as_slice()).unwrap();
-            client.process_new_packets()?;
-        }
-        assert_eq!(server.alpn_protocol(), Some(&b"h2"[..]));
-        Ok(client.peer_certificates().unwrap()[0].to_vec())
-    }
-
-    #[test]
-    fn handshakes_get_the_certificate_that_is_current() {
-        let make = || {
-            generate(None, SystemTime::now())
-                .unwrap()
-                .certified()
-                .unwrap()
-        };
-        let (old, new) = (make(), make());
-        let current = CurrentCertificate::new(Arc::clone(&old));
-        let settings = Arc::new(tls_settings(Arc::clone(&current)).unwrap());
-        assert_eq!(handshake(&settings, &old).unwrap(), old.cert[0].as_ref());
-        current.replace(Arc::clone(&new));
-        assert_eq!(handshake(&settings, &new).unwrap(), new.cert[0].as_ref());
-        assert!(handshake(&settings, &old).is_err());
     }
 
     #[test]

@@ -385,6 +385,7 @@ mod tests {
         Box::new(Snapshot {
             shard,
             requests: 0,
+            dispatches: 0,
             bytes: 0,
             connections: 0,
             accepted: 0,

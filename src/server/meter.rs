@@ -9,6 +9,7 @@ use crate::shard::Snapshot;
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     requests: u64,
+    dispatches: u64,
     bytes: u64,
     connections: u64,
     accepted: u64,
@@ -47,6 +48,7 @@ impl Meter {
         };
         *shard = Totals {
             requests: snapshot.requests,
+            dispatches: snapshot.dispatches,
             bytes: snapshot.bytes,
             connections: snapshot.connections,
             accepted: snapshot.accepted,
@@ -94,8 +96,9 @@ impl Meter {
     pub(super) fn shard_lines(&self) -> String {
         let line = |(number, shard): (usize, &Totals)| {
             format!(
-                "shard {number}: {} requests, {}, {} accepted, {} connections left, leased {} bytes, {} panics\n",
+                "shard {number}: {} requests, {:.2} dispatches each, {}, {} accepted, {} connections left, leased {} bytes, {} panics\n",
                 shard.requests,
+                shard.dispatches as f64 / shard.requests.max(1) as f64,
                 human_bytes(shard.bytes as f64),
                 shard.accepted,
                 shard.connections,
@@ -111,6 +114,7 @@ impl Meter {
             .iter()
             .fold(Totals::default(), |sum, shard| Totals {
                 requests: sum.requests + shard.requests,
+                dispatches: sum.dispatches + shard.dispatches,
                 bytes: sum.bytes + shard.bytes,
                 connections: sum.connections + shard.connections,
                 accepted: sum.accepted + shard.accepted,
@@ -223,6 +227,7 @@ mod tests {
         Snapshot {
             shard,
             requests,
+            dispatches: requests * 2,
             bytes,
             connections: 100,
             accepted: 7,
@@ -255,7 +260,7 @@ mod tests {
         assert_eq!(
             meter.shard_lines().lines().next(),
             Some(
-                "shard 0: 40500 requests, 1.0 GB, 7 accepted, 100 connections left, leased 0 bytes, 0 panics"
+                "shard 0: 40500 requests, 2.00 dispatches each, 1.0 GB, 7 accepted, 100 connections left, leased 0 bytes, 0 panics"
             )
         );
         let line = meter.total_line(two + Duration::from_secs(1));

@@ -11,8 +11,11 @@ mod lifecycle;
 pub mod listen;
 mod meter;
 mod signals;
+pub mod sni;
 
 use std::io::Write;
+use std::iter;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -22,14 +25,14 @@ use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
 use sd_notify::NotifyState;
 
-use crate::config::{CertificateSource, Config, certificate};
+use crate::config::{CertificateFiles, CertificateSource, Config};
 use crate::shard;
 use banner::Identity;
-use cert::CurrentCertificate;
 pub use error::ServerError;
 use lifecycle::{Event, Lifecycle};
 use listen::Listeners;
 use signals::Signals;
+use sni::Certificates;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -52,7 +55,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         Listeners::share(passed, shards)?
     };
     let tls = if listeners.any_tls() {
-        Some(Tls::new(config.certificate())?)
+        Some(Tls::new(config)?)
     } else {
         None
     };
@@ -73,15 +76,21 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .enumerate()
     {
         let started = config
-            .root()
-            .try_clone_to_owned()
+            .roots()
+            .iter()
+            .map(OwnedFd::try_clone)
+            .collect::<Result<_, _>>()
             .map_err(ServerError::Root)
-            .and_then(|root| {
+            .and_then(|roots| {
                 let options = shard::Options {
                     index,
                     core,
                     listeners,
-                    root,
+                    serving: shard::Serving {
+                        roots,
+                        sites: config.sites().clone(),
+                        files: config.files(),
+                    },
                     tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
                     timeouts: config.timeouts(),
                 };
@@ -100,44 +109,55 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
 
     if lifecycle.wait_until_ready()? {
         let identity = tls.as_ref().map(Tls::identity);
-        say(&banner::banner(
-            config.root_path(),
-            &bound,
-            config.cores(),
-            identity,
-        ));
-        let status = format!(
-            "serving {} on {shards} shards",
-            config.root_path().display()
-        );
+        let served = served(config);
+        say(&banner::banner(&served, &bound, config.cores(), identity));
+        let status = format!("serving {served} on {shards} shards");
         notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     }
     lifecycle.run()
 }
 
+/// What is served, for people to read: the first folder, and how many others there are.
+fn served(config: &Config) -> String {
+    let mounts = config.sites().mounts();
+    let first = mounts.first().map(|mount| mount.path.display());
+    let first = first.map_or_else(String::new, |path| path.to_string());
+    match mounts.len() {
+        0 | 1 => first,
+        2 => format!("{first} and another folder"),
+        count => format!("{first} and {} other folders", count - 1),
+    }
+}
+
 /// The TLS side of the server.
 struct Tls {
     source: CertificateSource,
-    current: Arc<CurrentCertificate>,
+    of_sites: Vec<CertificateFiles>,
+    current: Arc<Certificates>,
     settings: Arc<ServerConfig>,
     fingerprint: String,
     trust: Option<PathBuf>,
 }
 
 impl Tls {
-    fn new(source: &CertificateSource) -> Result<Self, ServerError> {
-        let (key, trust) = match source {
-            CertificateSource::Files { loaded, .. } => (Arc::clone(loaded), None),
+    fn new(config: &Config) -> Result<Self, ServerError> {
+        let source = config.certificate();
+        let (default, trust) = match source {
+            CertificateSource::Files(files) => (Arc::clone(&files.loaded), None),
             CertificateSource::SelfSigned => {
                 let made = cert::self_signed(cert::state_folder().as_deref())?;
                 (made.key, made.path)
             }
         };
-        let fingerprint = cert::fingerprint(&key);
-        let current = CurrentCertificate::new(key);
+        let fingerprint = cert::fingerprint(&default);
+        let of_sites = config.site_certificates().to_vec();
+        let keys = of_sites.iter().map(|files| Arc::clone(&files.loaded));
+        let keys = iter::once(default).chain(keys).collect();
+        let current = Certificates::new(config.sites().clone(), keys);
         let settings = cert::tls_settings(Arc::clone(&current))?;
         Ok(Self {
             source: source.clone(),
+            of_sites,
             current,
             settings: Arc::new(settings),
             fingerprint,
@@ -153,26 +173,41 @@ impl Tls {
         }
     }
 
-    /// Reads the certificate again. On any error the one in use stays.
+    /// Reads all certificates again. On any error all those in use stay.
     fn reload(&self) {
-        let key: Result<Arc<CertifiedKey>, String> = match &self.source {
-            CertificateSource::Files { cert, key, .. } => {
-                certificate::load(cert, key).map_err(|error| error.to_string())
+        match self.read_again() {
+            Ok(keys) => {
+                self.current.replace(keys.clone());
+                for key in &keys {
+                    tracing::info!(
+                        "new connections get the certificate with SHA-256 {}",
+                        cert::fingerprint(key)
+                    );
+                }
             }
-            CertificateSource::SelfSigned => cert::self_signed(cert::state_folder().as_deref())
-                .map(|made| made.key)
-                .map_err(|error| error.to_string()),
-        };
-        match key {
-            Ok(key) => {
-                tracing::info!(
-                    "new connections get the certificate with SHA-256 {}",
-                    cert::fingerprint(&key)
-                );
-                self.current.replace(key);
+            Err(error) if self.of_sites.is_empty() => {
+                tracing::error!("the certificate in use stays: {error}");
             }
-            Err(error) => tracing::error!("the certificate in use stays: {error}"),
+            Err(error) => tracing::error!("the certificates in use all stay: {error}"),
         }
+    }
+
+    fn read_again(&self) -> Result<Vec<Arc<CertifiedKey>>, String> {
+        let read = |files: &CertificateFiles| {
+            CertificateFiles::load(&files.cert, &files.key)
+                .map(|files| files.loaded)
+                .map_err(|error| error.to_string())
+        };
+        let default = match &self.source {
+            CertificateSource::Files(files) => read(files)?,
+            CertificateSource::SelfSigned => {
+                let made = cert::self_signed(cert::state_folder().as_deref());
+                made.map_err(|error| error.to_string())?.key
+            }
+        };
+        iter::once(Ok(default))
+            .chain(self.of_sites.iter().map(read))
+            .collect()
     }
 }
 

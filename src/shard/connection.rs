@@ -4,17 +4,17 @@
 //! descriptor is closed and the slab slot reused only when none is left.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
-use super::driver::Shared;
+use super::listings::Sending;
 use super::output::{MIN_BURST, Outgoing};
 use super::prepare;
+use super::protocol::Protocol;
+use super::shared::Shared;
 use super::timers::{Timer, Watch};
-use crate::files::FileRef;
-use crate::h2;
+use crate::site::CertificateId;
 use crate::transport::tls::{Handshake, Session};
 use crate::uring::{Event, Gather, Owner};
 
@@ -43,7 +43,7 @@ pub(super) struct Connection {
     pub(super) socket: OwnedFd,
     pub(super) phase: Phase,
     pub(super) transport: Transport,
-    pub(super) h2: h2::Connection<FileRef>,
+    pub(super) protocol: Protocol,
     /// Transport bytes to be sent in front of the next slot: handshake flights, control records.
     pub(super) raw: Vec<u8>,
     pub(super) outgoing: Option<Outgoing>,
@@ -55,6 +55,8 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
+    /// Listings of which a part is to be appended to their answers yet.
+    pub(super) listings: Vec<Sending>,
     /// Requests that wait for their file to be opened.
     pub(super) opening: u32,
     /// The core or the transport has failed: the time for its last words runs.
@@ -71,8 +73,10 @@ pub(super) struct Connection {
     pub(super) abandoned: bool,
     /// close_notify is queued.
     notified: bool,
-    /// The peer's first bytes have come.
-    pub(super) greeted: bool,
+    /// The certificate that the client was shown, when it said for which host it wants one.
+    pub(super) certificate: Option<CertificateId>,
+    /// The peer's first bytes, in the clear, while they are too few to tell the protocol.
+    pub(super) first: Option<Vec<u8>>,
     receiving: bool,
     /// The peer has ended its side.
     ended: bool,
@@ -91,13 +95,14 @@ impl Connection {
             socket,
             phase: Phase::Open,
             transport,
-            h2: h2::Connection::new(Rc::clone(&shared.h2_config), shared.now_ns),
+            protocol: Protocol::http2(&shared.configs, shared.now_ns),
             raw: Vec::new(),
             outgoing: None,
             burst: MIN_BURST,
             operations: 0,
             dirty: false,
             unmapped: false,
+            listings: Vec::new(),
             opening: 0,
             ending: false,
             stuck_watched: false,
@@ -106,7 +111,8 @@ impl Connection {
             stall_watched: false,
             abandoned: false,
             notified: false,
-            greeted: false,
+            certificate: None,
+            first: Some(Vec::new()),
             receiving: false,
             ended: false,
         };
@@ -160,8 +166,10 @@ impl Connection {
                 self.operations -= 1;
                 if let Some(outgoing) = &mut self.outgoing {
                     outgoing.gather = Some(gather);
-                    prepare::read_done(outgoing, &mut self.h2, result);
-                    self.prepare(shared);
+                    match prepare::read_done(outgoing, &mut self.protocol, result) {
+                        prepare::Step::Broken => self.close(shared),
+                        _ => self.prepare(shared),
+                    }
                 }
             }
             Event::Populated { result } => {
@@ -190,18 +198,18 @@ impl Connection {
             }
             Timer::Lingering | Timer::Handshake => {}
             Timer::Draining => {
-                self.h2.shutdown();
+                self.protocol.shutdown();
                 self.mark(shared);
             }
             Timer::Core | Timer::CoreLater | Timer::CoreMuchLater => {
                 self.watch.expired(timer);
                 if self
-                    .h2
+                    .protocol
                     .poll_timeout()
                     .is_some_and(|due| due <= shared.now_ns)
                 {
-                    self.h2.handle_timeout(shared.now_ns);
-                    if self.h2.is_dead() {
+                    self.protocol.handle_timeout(shared.now_ns);
+                    if self.protocol.is_dead() {
                         return self.close(shared);
                     }
                     self.note_end(shared);
@@ -215,7 +223,7 @@ impl Connection {
     /// Keeps a timer running while the core has a deadline.
     pub(super) fn watch(&mut self, shared: &mut Shared) {
         if self.phase == Phase::Open
-            && let Some(due_ns) = self.h2.poll_timeout()
+            && let Some(due_ns) = self.protocol.poll_timeout()
             && let Some(timer) = self.watch.needs(due_ns, shared.now_ns)
         {
             shared.timers.start(timer, self.key, shared.now_ns);
@@ -227,7 +235,7 @@ impl Connection {
         match self.transport {
             Transport::Handshake(_) => self.close(shared),
             _ => {
-                self.h2.shutdown();
+                self.protocol.shutdown();
                 shared
                     .timers
                     .start(Timer::Draining, self.key, shared.now_ns);
@@ -251,7 +259,8 @@ impl Connection {
             _ => false,
         };
         let open = !matches!(self.transport, Transport::Handshake(_));
-        control || !self.raw.is_empty() || (open && !self.abandoned && self.h2.wants_transmit())
+        let more = self.protocol.wants_transmit() || !self.listings.is_empty();
+        control || !self.raw.is_empty() || (open && !self.abandoned && more)
     }
 
     /// Everything is sent: ends the connection if it has come to its end.
@@ -266,7 +275,7 @@ impl Connection {
             // Nothing can be sent, no file is being opened, and no window will be opened any more.
             return self.close(shared);
         }
-        if !self.h2.is_done() {
+        if !self.protocol.is_done() {
             return;
         }
         if let Transport::Session(session) = &mut self.transport
@@ -317,7 +326,7 @@ impl Connection {
 
     /// When the core has failed, its last words have only so long to be taken.
     pub(super) fn note_end(&mut self, shared: &mut Shared) {
-        if !self.ending && (self.abandoned || self.h2.error().is_some()) {
+        if !self.ending && (self.abandoned || self.protocol.has_failed()) {
             self.ending = true;
             shared
                 .timers

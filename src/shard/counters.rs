@@ -14,6 +14,9 @@ pub struct Snapshot {
     pub shard: usize,
     /// Requests answered since the start.
     pub requests: u64,
+    /// Completions handed to connections, and to the opening of files for them, since the start: two for each request
+    /// on its own whose answer is known at once (what was received, what was sent), fewer for those that come together.
+    pub dispatches: u64,
     /// Bytes handed to sockets since the start, all protocol overhead included.
     pub bytes: u64,
     /// Connections open now.
@@ -34,6 +37,7 @@ pub struct Snapshot {
 /// The running counters.
 pub(super) struct Counters {
     pub(super) requests: u64,
+    pub(super) dispatches: u64,
     pub(super) bytes: u64,
     pub(super) accepted: u64,
     pub(super) panics: u64,
@@ -44,6 +48,7 @@ impl Counters {
     pub(super) fn new() -> Self {
         Self {
             requests: 0,
+            dispatches: 0,
             bytes: 0,
             accepted: 0,
             panics: 0,
@@ -60,6 +65,7 @@ impl Counters {
         Snapshot {
             shard,
             requests: self.requests,
+            dispatches: self.dispatches,
             bytes: self.bytes,
             connections: 0,
             accepted: self.accepted,

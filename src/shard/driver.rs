@@ -1,13 +1,13 @@
-//! The loop of a shard: reap, dispatch, flush, sleep.
+//! The loop of a shard: turns ([`Shard::turn`]: reap, dispatch, flush, expire) until nothing is left to do, then sleep.
 //!
 //! 1. Every completion that is there goes directly to the connection that it names; no task, waker or channel stands
 //!    between.
 //! 2. Then one connection that has something to say fills a slot and queues one send; completions that this brought
 //!    come first again, so that a slot is read, sent and reused while it is in the cache.
 //! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring; if nothing came and no
-//!    deadline is near, it parks through the executor on the ring's eventfd.
+//!    deadline is near, it parks through the executor on the ring's eventfd. The executor has no other task, so the
+//!    driver gives it no turn but then.
 
-use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -18,25 +18,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
-use super::answer::{self, Clock};
 use super::connection::{Connection, Transport};
-use super::counters::{Counters, Snapshot};
-use super::open::{Finished, Jobs};
-use super::output::Pool;
-use super::timers::Timers;
-use super::{Command, Control, Listener, Options, Report};
-use crate::files::Cache;
-use crate::h2;
+use super::counters::Snapshot;
+use super::offload::Offload;
+use super::open::Finished;
+use super::seek::Stage;
+use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
+use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
 use crate::uring::{
     Completion, Event, Owner, Ring, RingOptions, SetupError, Slab, set_tcp_notsent_lowat,
 };
-
-/// What a completion is about stands in the top bits of its owner's slot; connections have none set.
-const LISTENER: u32 = 1 << 30;
-pub(super) const JOB: u32 = 2 << 30;
-const WAKE: u32 = 3 << 30;
-const KIND: u32 = 3 << 30;
 
 /// How long the shard waits in its ring before it parks through the executor: the wait costs two system calls, the
 /// park fourteen.
@@ -67,33 +59,19 @@ pub(super) enum StartError {
     Wake(#[from] Errno),
 }
 
-/// What all connections of a shard use, one at a time.
-pub(super) struct Shared {
-    pub(super) ring: Ring,
-    pub(super) files: Cache,
-    pub(super) jobs: Jobs,
-    pub(super) root: Rc<OwnedFd>,
-    pub(super) h2_config: Rc<h2::Config>,
-    pub(super) scratch: h2::Scratch,
-    /// The resolved path of the request at hand.
-    pub(super) path: Vec<u8>,
-    /// An answer was given whose body cannot be gathered.
-    pub(super) answered_unmapped: bool,
-    /// Requests of the call at hand that have to wait for their file.
-    pub(super) begun_opening: u32,
-    /// Connections that have something to say.
-    pub(super) dirty: VecDeque<Owner>,
-    /// Connections that wait for an arena slot, the longest first.
-    pub(super) starved: VecDeque<Owner>,
-    pub(super) pool: Pool,
-    pub(super) timers: Timers,
-    pub(super) counters: Counters,
-    pub(super) clock: Clock,
-    /// Nanoseconds since the shard began.
-    pub(super) now_ns: u64,
+/// What comes of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There may be more to do: the next turn comes at once.
+    More,
+    /// Nothing is left to do before something completes or a deadline comes.
+    Idle,
+    /// The shard was told to end, and nothing stands in the way.
+    Over,
 }
 
-struct Shard<'a> {
+/// A shard without its sleep: everything that it does, it does in a turn, at the time that it is told.
+pub(super) struct Shard<'a> {
     index: usize,
     connections: Slab<Box<Connection>>,
     /// Closed ones are gone.
@@ -106,7 +84,6 @@ struct Shard<'a> {
     control: &'a Control,
     wake: Rc<OwnedFd>,
     reports: &'a Sender<Report>,
-    began: Instant,
     command: Command,
     shared: Shared,
 }
@@ -118,56 +95,62 @@ struct Shard<'a> {
 pub(super) async fn run(
     options: Options,
     control: &Control,
-    wake: OwnedFd,
+    pipe: WakePipe,
     reports: &Sender<Report>,
 ) -> Result<(), StartError> {
     // The ring is made here, on the thread that will be its single issuer.
     let ring = Ring::new(&RING)?;
-    let mut shard = Shard {
-        index: options.index,
-        connections: Slab::default(),
-        listeners: options.listeners.into_iter().map(Some).collect(),
-        paused: Vec::new(),
-        warn_from_ns: 0,
-        tls: options.tls,
-        control,
-        wake: Rc::new(wake),
-        reports,
-        began: Instant::now(),
-        command: Command::Serve,
-        shared: Shared {
-            ring,
-            files: Cache::new(),
-            jobs: Jobs::default(),
-            root: Rc::new(options.root),
-            h2_config: Rc::new(h2::Config {
-                timeouts: options.timeouts,
-                ..h2::Config::default()
-            }),
-            scratch: h2::Scratch::default(),
-            path: Vec::new(),
-            answered_unmapped: false,
-            begun_opening: 0,
-            dirty: VecDeque::new(),
-            starved: VecDeque::new(),
-            pool: Pool::default(),
-            timers: Timers::default(),
-            counters: Counters::new(),
-            clock: Clock::new(now_secs()),
-            now_ns: 0,
-        },
-    };
+    let began = Instant::now();
+    let mut shard = Shard::new(options, ring, now_secs(), control, pipe, reports);
     shard.begin();
     // The receiver is gone only when the server is ending anyway.
     let _ = reports.send(Report::Ready { shard: shard.index });
-    shard.serve().await?;
+    loop {
+        match shard.turn(began.elapsed().as_nanos() as u64, now_secs) {
+            Turn::More => continue,
+            Turn::Idle => {}
+            Turn::Over => break,
+        }
+        shard.sleep().await?;
+    }
     let last = shard.snapshot();
     let _ = reports.send(Report::Final(Box::new(last)));
     Ok(())
 }
 
-impl Shard<'_> {
-    fn begin(&mut self) {
+impl<'a> Shard<'a> {
+    /// A shard that begins at `now_secs` seconds since the epoch.
+    pub(super) fn new(
+        options: Options,
+        ring: Ring,
+        now_secs: u64,
+        control: &'a Control,
+        pipe: WakePipe,
+        reports: &'a Sender<Report>,
+    ) -> Self {
+        Self {
+            index: options.index,
+            connections: Slab::default(),
+            listeners: options.listeners.into_iter().map(Some).collect(),
+            paused: Vec::new(),
+            warn_from_ns: 0,
+            tls: options.tls,
+            control,
+            wake: Rc::new(pipe.woken),
+            reports,
+            command: Command::Serve,
+            shared: Shared::new(
+                ring,
+                options.serving,
+                options.timeouts,
+                Offload::new(pipe.wake, pipe.affinity),
+                now_secs,
+            ),
+        }
+    }
+
+    /// Begins to accept, and to listen to orders.
+    pub(super) fn begin(&mut self) {
         for listener in self.listeners.iter().flatten() {
             // Inherited by every socket that is accepted. A listener that is no TCP socket does without.
             let _ = rustix::net::sockopt::set_tcp_nodelay(&listener.socket, true);
@@ -185,31 +168,27 @@ impl Shard<'_> {
         );
     }
 
-    async fn serve(&mut self) -> Result<(), StartError> {
-        let executor = glommio::executor();
-        loop {
-            self.read_clock();
-            while let Some(completion) = self.shared.ring.next() {
-                self.dispatch(completion);
-            }
-            if let Some(key) = self.next_to_flush() {
-                self.with(key, Connection::flush);
-                continue;
-            }
-            self.expire();
-            if !self.shared.dirty.is_empty() {
-                continue;
-            }
-            if self.command == Command::Stop
-                || (self.command == Command::Drain && self.connections.is_empty())
-            {
-                return Ok(());
-            }
-            if executor.need_preempt() {
-                executor.yield_task_queue_now().await;
-            }
-            self.sleep().await?;
+    /// Takes what has completed, then lets one connection send, or, when none wants to, deadlines expire.
+    ///
+    /// `now_ns` is the time since the shard began, and `now_secs` tells the seconds since the epoch.
+    pub(super) fn turn(&mut self, now_ns: u64, now_secs: impl FnOnce() -> u64) -> Turn {
+        self.shared.set_time(now_ns, now_secs);
+        while let Some(completion) = self.shared.ring.next() {
+            self.dispatch(completion);
         }
+        if let Some(key) = self.next_to_flush() {
+            self.with(key, Connection::flush);
+            return Turn::More;
+        }
+        self.expire();
+        if !self.shared.dirty.is_empty() {
+            return Turn::More;
+        }
+        let drained = self.command == Command::Drain && self.connections.is_empty();
+        if drained || self.command == Command::Stop {
+            return Turn::Over;
+        }
+        Turn::Idle
     }
 
     /// The connection whose turn it is: who waits for an arena slot goes first, as soon as there is one.
@@ -243,27 +222,18 @@ impl Shard<'_> {
         Ok(woken?)
     }
 
-    fn next_deadline(&self) -> Option<u64> {
+    /// When something is to be done even if nothing completes, in nanoseconds since the shard began.
+    pub(super) fn next_deadline(&self) -> Option<u64> {
         let paused = self.paused.iter().map(|&(from, _)| from).min();
         let timers = self.shared.timers.next_ns();
         paused.into_iter().chain(timers).min()
     }
 
-    fn read_clock(&mut self) {
-        let now = self.began.elapsed();
-        let second = now.as_secs() != self.shared.now_ns / 1_000_000_000;
-        self.shared.now_ns = now.as_nanos() as u64;
-        if second {
-            let now_secs = now_secs();
-            if now_secs != self.shared.clock.now_secs {
-                self.shared.clock = Clock::new(now_secs);
-            }
-        }
-    }
-
     fn dispatch(&mut self, completion: Completion) {
         let Completion { owner, event } = completion;
-        match owner.slot & KIND {
+        let kind = owner.slot & KIND;
+        self.shared.counters.dispatches += u64::from(kind != LISTENER && kind != WAKE);
+        match kind {
             LISTENER => self.accepted((owner.slot & !KIND) as usize, event),
             JOB => {
                 if let Some(finished) = self.shared.job_event(owner, event) {
@@ -346,7 +316,12 @@ impl Shard<'_> {
         let transport = match (tls, &self.tls) {
             (false, _) => Transport::Cleartext,
             (true, Some(config)) => match Handshake::new(Arc::clone(config)) {
-                Ok(handshake) => Transport::Handshake(Box::new(handshake)),
+                Ok(mut handshake) => {
+                    if self.shared.sites.has_certificates() {
+                        handshake.note_server_name();
+                    }
+                    Transport::Handshake(Box::new(handshake))
+                }
                 Err(error) => return self.refuse(socket, &error),
             },
             // A TLS listener is never made without a configuration.
@@ -363,26 +338,12 @@ impl Shard<'_> {
         self.shared.ring.close(socket);
     }
 
-    /// Everybody who waited for a file is answered.
+    /// Everybody who waited for a file goes on.
     fn answer(&mut self, finished: Finished) {
-        let Finished {
-            path,
-            waiters,
-            outcome,
-        } = finished;
+        let Finished { waiters, outcome } = finished;
         for waiter in waiters {
-            let (path, outcome) = (&path, &outcome);
-            self.with(waiter.connection, |connection, shared| {
-                let request = waiter.request.request();
-                let response = match outcome {
-                    Ok(found) => {
-                        shared.note(found);
-                        answer::found(found, path, &request, &shared.clock)
-                    }
-                    Err(status) => answer::error(*status, request.method, &shared.clock),
-                };
-                shared.counters.requests += 1;
-                connection.respond(waiter.stream, response, shared);
+            self.with(waiter.asker.connection, |connection, shared| {
+                connection.resume(&waiter, &outcome, shared);
             });
         }
     }
@@ -412,6 +373,14 @@ impl Shard<'_> {
                 generation: 0,
             },
         );
+        while let Some((waiter, product)) = self.shared.offload.next_product() {
+            if let Stage::Coding { base, coding, .. } = &waiter.stage {
+                self.shared.being_coded.remove(&(base.identity, *coding));
+            }
+            self.with(waiter.asker.connection, |connection, shared| {
+                connection.take(&waiter, product, shared);
+            });
+        }
         if self.control.snapshot.swap(false, Ordering::AcqRel) {
             let snapshot = self.snapshot();
             let _ = self.reports.send(Report::Interval(Box::new(snapshot)));
@@ -430,7 +399,8 @@ impl Shard<'_> {
         }
     }
 
-    fn snapshot(&mut self) -> Snapshot {
+    /// What it has done so far.
+    pub(super) fn snapshot(&mut self) -> Snapshot {
         let mut snapshot = self.shared.counters.snapshot(self.index);
         snapshot.connections = self.connections.len() as u64;
         snapshot.leased = self.shared.ring.arena().leased();

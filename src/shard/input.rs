@@ -3,41 +3,37 @@
 //! A request whose file is known is answered from the call that parsed it; one whose file is not leaves a note with
 //! the job that opens it.
 
-use super::answer::{self, Request, WaitingRequest};
+use super::answer::{self, Version};
 use super::connection::{Connection, Transport};
-use super::driver::Shared;
+use super::listings::{Listed, Sending};
 use super::open::Waiter;
-use crate::files::{FileRef, Found, Lookup};
-use crate::h2::{self, Event, RequestHead, Response};
-use crate::http::Method;
+use super::protocol::{Protocol, is_no_request, told_by};
+use super::seek::{self, Outcome, Stage};
+use super::shared::{Product, Shared};
+use crate::files::FileRef;
+use crate::h1::Scheme;
+use crate::response::{End, Response};
 use crate::transport::tls::Progress;
-use crate::uring::Owner;
-
-/// What a client gets that speaks HTTP/1.1, in its own words (RFC 9110, section 15.6.6).
-const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
-    connection: close\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 94\r\n\r\n\
-    This is HTTP/2 only. Use https:// with a browser, or curl --http2-prior-knowledge for http://\n";
-
-/// Whether a connection begins with a request of HTTP/1.1: a method that is a word of its own, as the preface's is not.
-fn is_http1(bytes: &[u8]) -> bool {
-    const METHODS: [&[u8]; 5] = [b"GET /", b"HEAD /", b"POST /", b"PUT /", b"OPTIONS "];
-    METHODS.iter().any(|method| bytes.starts_with(method))
-}
 
 impl Connection {
     /// Takes bytes as they came from the socket; they are decrypted in place.
     pub(super) fn handle_bytes(&mut self, bytes: &mut [u8], shared: &mut Shared) {
         match &mut self.transport {
-            Transport::Cleartext => {
-                if !std::mem::replace(&mut self.greeted, true) && is_http1(bytes) {
-                    self.raw.extend_from_slice(HTTP1_REFUSAL);
-                    return self.abandon(shared);
-                }
-                feed(&mut self.h2, self.key, bytes, shared);
-            }
+            Transport::Cleartext => self.handle_plaintext(bytes, shared),
             Transport::Handshake(handshake) => match handshake.handle_bytes(bytes, &mut self.raw) {
                 Ok(Progress::More) => return self.mark(shared),
-                Ok(Progress::Done { session, rest, .. }) => {
+                Ok(Progress::Done {
+                    session,
+                    rest,
+                    agreed,
+                }) => {
+                    if session.alpn() != Some(b"h2") {
+                        self.protocol =
+                            Protocol::http1(&shared.configs, Scheme::Https, shared.now_ns);
+                    }
+                    self.certificate = agreed
+                        .server_name
+                        .map(|name| shared.sites.certificate(name.as_bytes()));
                     self.transport = Transport::Session(session);
                     self.mark(shared);
                     self.watch(shared);
@@ -53,110 +49,121 @@ impl Connection {
                 }
             },
             Transport::Session(session) => {
-                let (h2, key) = (&mut self.h2, self.key);
-                if let Err(error) =
-                    session.handle_bytes(bytes, |plaintext| feed(h2, key, plaintext, shared))
-                {
+                let (protocol, key) = (&mut self.protocol, self.key);
+                let certificate = self.certificate;
+                if let Err(error) = session.handle_bytes(bytes, |plaintext| {
+                    protocol.handle_bytes(key, certificate, plaintext, shared);
+                }) {
                     tracing::debug!(%error, "TLS session failed");
                     return self.abandon(shared);
                 }
-                if session.peer_closed() && self.h2.open_streams() == 0 {
+                if session.peer_closed() && self.protocol.open_streams() == 0 {
                     return self.close(shared);
                 }
             }
         }
         self.watch(shared);
         self.note_end(shared);
-        if self.outgoing.is_none() && (self.wants_flush() || self.h2.is_done()) {
+        if self.outgoing.is_none() && (self.wants_flush() || self.protocol.is_done()) {
             self.mark(shared);
         }
         self.note_answers(shared);
     }
 
-    /// A response whose file had to be opened first.
-    pub(super) fn respond(
+    /// In the clear, the first bytes tell the protocol.
+    fn handle_plaintext(&mut self, bytes: &[u8], shared: &mut Shared) {
+        let Some(mut first) = self.first.take() else {
+            return self.protocol.handle_bytes(self.key, None, bytes, shared);
+        };
+        first.extend_from_slice(&bytes[..bytes.len().min(4)]);
+        match told_by(&first) {
+            None => {
+                self.first = Some(first);
+                return;
+            }
+            // A preface that went wrong, which a client of HTTP/2 is to be told in its own protocol.
+            Some(Version::Http1) if is_no_request(bytes) => {}
+            Some(Version::Http1) => {
+                self.protocol = Protocol::http1(&shared.configs, Scheme::Http, shared.now_ns);
+            }
+            Some(Version::Http2) => {}
+        }
+        let before = first.len() - bytes.len().min(4);
+        self.protocol
+            .handle_bytes(self.key, None, &first[..before], shared);
+        self.protocol.handle_bytes(self.key, None, bytes, shared);
+    }
+
+    /// A request whose file was opened is answered, or waits for something else.
+    pub(super) fn resume(&mut self, waiter: &Waiter, outcome: &Outcome, shared: &mut Shared) {
+        self.opening -= 1;
+        let response = seek::resume(waiter, outcome, shared);
+        self.respond(waiter, response, shared);
+    }
+
+    /// What was done off the loop for a request of this connection has come.
+    pub(super) fn take(&mut self, waiter: &Waiter, product: Option<Product>, shared: &mut Shared) {
+        match (&waiter.stage, product) {
+            (Stage::Trailers(digesting), Some(Product::Digested(digested))) => {
+                let digests = digesting.trailers(digested, shared);
+                let trailers = answer::trailers(&digests, self.protocol.version());
+                let end = if trailers.is_empty() {
+                    End::Done
+                } else {
+                    End::Trailers(trailers)
+                };
+                self.protocol.finish(waiter.asker.stream, end);
+                self.mark(shared);
+            }
+            (Stage::Aside(digesting), Some(Product::Digested(digested))) => {
+                digesting.finish(digested, shared);
+            }
+            (Stage::Listing, Some(Product::Listed(listed))) => self.list(waiter, listed, shared),
+            (Stage::Trailers(_), _) => {
+                self.protocol.finish(waiter.asker.stream, End::Done);
+                self.mark(shared);
+            }
+            (Stage::Aside(_), _) => {}
+            (_, None) => self.resume(waiter, &Err(500), shared),
+            (_, Some(product)) => {
+                self.opening -= 1;
+                let response = seek::resume_with(waiter, product, shared);
+                self.respond(waiter, response, shared);
+            }
+        }
+    }
+
+    fn list(&mut self, waiter: &Waiter, listed: Listed, shared: &mut Shared) {
+        let ready = match listed {
+            Ok(ready) => *ready,
+            Err(status) => return self.resume(waiter, &Err(status), shared),
+        };
+        self.opening -= 1;
+        let response = seek::list(waiter, &ready, shared);
+        self.respond(waiter, Some(response), shared);
+        let stream = waiter.asker.stream;
+        if self.protocol.buffered(stream).is_some() {
+            let listing = ready.listing;
+            self.listings.push(Sending { stream, listing });
+        }
+    }
+
+    fn respond(
         &mut self,
-        stream: h2::StreamId,
-        response: Response<FileRef>,
+        waiter: &Waiter,
+        response: Option<Response<FileRef>>,
         shared: &mut Shared,
     ) {
-        self.opening -= 1;
-        self.h2.respond(stream, response);
+        if let Some(response) = response {
+            shared.counters.requests += 1;
+            self.protocol.respond(waiter.asker.stream, response);
+            self.mark(shared);
+        }
         self.note_answers(shared);
-        self.mark(shared);
     }
 
     fn note_answers(&mut self, shared: &mut Shared) {
         self.unmapped |= std::mem::take(&mut shared.answered_unmapped);
         self.opening += std::mem::take(&mut shared.begun_opening);
-    }
-}
-
-/// Feeds plaintext to the core and answers its requests.
-fn feed(h2: &mut h2::Connection<FileRef>, key: Owner, mut input: &[u8], shared: &mut Shared) {
-    let mut scratch = std::mem::take(&mut shared.scratch);
-    while let Some(event) = h2.handle_bytes(shared.now_ns, &mut input, &mut scratch) {
-        if let Event::Request { stream, head, .. } = event
-            && let Some(response) = answer(key, stream, &head, shared)
-        {
-            shared.counters.requests += 1;
-            h2.respond(stream, response);
-        }
-    }
-    shared.scratch = scratch;
-}
-
-/// The answer, if it is known at once; else a job will give it.
-fn answer(
-    key: Owner,
-    stream: h2::StreamId,
-    head: &RequestHead<'_>,
-    shared: &mut Shared,
-) -> Option<Response<FileRef>> {
-    let request = Request::of(head);
-    if !matches!(request.method, Method::Get | Method::Head) {
-        return Some(answer::method_not_allowed(request.method, &shared.clock));
-    }
-    let mut buffer = std::mem::take(&mut shared.path);
-    let resolved = answer::resolve(head.path(), &mut buffer, request.method, &shared.clock);
-    let response = match resolved {
-        Err(refused) => Some(refused),
-        Ok(target) => {
-            let directory = target.directory;
-            if directory {
-                let slash = !buffer.is_empty() && buffer.last() != Some(&b'/');
-                if slash {
-                    buffer.push(b'/');
-                }
-                buffer.extend_from_slice(b"index.html");
-            }
-            match shared.files.lookup(&buffer, shared.now_ns) {
-                Lookup::Hit(found) => {
-                    shared.note(&found);
-                    Some(answer::found(&found, &buffer, &request, &shared.clock))
-                }
-                Lookup::Open => {
-                    let waiter = Waiter {
-                        connection: key,
-                        stream,
-                        request: WaitingRequest::new(&request),
-                    };
-                    shared.open(&buffer, waiter);
-                    shared.begun_opening += 1;
-                    None
-                }
-            }
-        }
-    };
-    shared.path = buffer;
-    response
-}
-
-impl Shared {
-    /// Remembers that an answer needs its body placed.
-    pub(super) fn note(&mut self, found: &Found) {
-        if let Found::File(file) = found {
-            self.answered_unmapped |= file.mapping.is_none() && file.contents.is_none();
-        }
     }
 }

@@ -9,9 +9,15 @@ mod connection;
 mod counters;
 mod driver;
 mod input;
+mod listings;
+mod offload;
 mod open;
 mod output;
 mod prepare;
+mod protocol;
+mod represent;
+mod seek;
+mod shared;
 mod timers;
 mod wire;
 
@@ -26,16 +32,22 @@ use std::time::Duration;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 pub use counters::Snapshot;
 
+use crate::files::FilesConfig;
 use crate::h2;
+use crate::site::Sites;
 use crate::uring::{Ring, RingOptions, SetupError};
 
 /// Memory that glommio registers for its own direct I/O, which a shard does not use: its least, not its 10 MiB.
 const EXECUTOR_IO_BYTES: usize = 65_536;
-/// How long the driver may run before the executor wants to look at its other tasks.
-const PREEMPT_TIMER: Duration = Duration::from_millis(10);
+/// How long the driver may run before the executor wants to look at its other tasks: it has none.
+///
+/// Not shorter: when this time is over between two steps of the executor itself, as happens to a thread that is not
+/// given its core for so long, glommio 0.9 takes the driver for idle although it can run, and parks for good.
+const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
 
 /// A listening socket of one shard.
 #[derive(Debug)]
@@ -44,6 +56,17 @@ pub struct Listener {
     pub socket: OwnedFd,
     /// Whether TLS is spoken on it.
     pub tls: bool,
+}
+
+/// What a shard serves.
+#[derive(Debug)]
+pub struct Serving {
+    /// The served directories, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order.
+    pub roots: Vec<OwnedFd>,
+    /// Which of them a request is for, and how what lies there is treated; the shard's own copy.
+    pub sites: Sites,
+    /// Settings that hold for every file.
+    pub files: FilesConfig,
 }
 
 /// What a shard is started with.
@@ -55,8 +78,8 @@ pub struct Options {
     pub core: usize,
     /// Its listeners.
     pub listeners: Vec<Listener>,
-    /// The served directory.
-    pub root: OwnedFd,
+    /// What it serves.
+    pub serving: Serving,
     /// The TLS configuration; needed when a listener speaks TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// When an idle or silent peer is given up.
@@ -181,6 +204,17 @@ pub fn probe() -> Result<(), SetupError> {
     Ring::new(&options).map(drop)
 }
 
+/// What wakes a shard.
+#[derive(Debug)]
+struct WakePipe {
+    /// The end that its ring reads.
+    woken: OwnedFd,
+    /// The end for those who work for it, non-blocking.
+    wake: OwnedFd,
+    /// The cores that they may run on.
+    affinity: CpuSet,
+}
+
 /// Says why a shard ended, however it ended: a panic drops it too.
 struct Obituary {
     shard: usize,
@@ -211,6 +245,12 @@ pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
     let (woken, wake) = pipe_with(PipeFlags::CLOEXEC)?;
     // Only this end: the ring takes a non-blocking descriptor for one that is not to be waited for.
     rustix::fs::fcntl_setfl(&wake, OFlags::NONBLOCK)?;
+    let pipe = WakePipe {
+        woken,
+        wake: wake.try_clone()?,
+        // Asked before the shard's thread is pinned: what is done for it by others is to run elsewhere.
+        affinity: sched_getaffinity(None)?,
+    };
     let seen = Arc::clone(&control);
     let thread = LocalExecutorBuilder::new(Placement::Fixed(options.core))
         .name("ringlane")
@@ -222,7 +262,7 @@ pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
                 reports: reports.clone(),
                 error: Some("it panicked; this is a bug".to_owned()),
             };
-            obituary.error = driver::run(options, &seen, woken, &reports)
+            obituary.error = driver::run(options, &seen, pipe, &reports)
                 .await
                 .err()
                 .map(|error| error.to_string());

@@ -5,7 +5,7 @@
 //! 3. A small file's contents are read through the ring; a large file is mapped for the kernel to gather from.
 //! 4. Everybody who waits is answered, and the cache remembers.
 
-use std::cell::OnceCell;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,22 +17,31 @@ use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::answer::WaitingRequest;
-use super::driver::{JOB, Shared};
+use super::seek::{Asker, Outcome, Stage, site_key};
+use super::shared::{JOB, Shared};
 use crate::files::{Found, Identity, OpenFile, SMALL_FILE_BYTES};
-use crate::h2::StreamId;
 use crate::http::{EntityTag, content_type};
+use crate::site::{SiteId, Treatment};
 use crate::uring::{Event, Gather, Lease, Mapping, Owner, Slab};
 
 /// A request that waits for a file.
 pub(super) struct Waiter {
-    pub(super) connection: Owner,
-    pub(super) stream: StreamId,
+    pub(super) asker: Asker,
+    pub(super) stage: Stage,
     pub(super) request: WaitingRequest,
+}
+
+impl Waiter {
+    fn is_beside(&self) -> bool {
+        matches!(self.stage, Stage::Beside(_))
+    }
 }
 
 /// A path being opened.
 pub(super) struct Job {
-    path: Box<[u8]>,
+    /// Of the cache.
+    key: Box<[u8]>,
+    treatment: Rc<Treatment>,
     waiters: Vec<Waiter>,
     /// Opened, and its contents being read.
     opened: Option<(Rc<OwnedFd>, Identity)>,
@@ -42,36 +51,45 @@ pub(super) struct Job {
 #[derive(Default)]
 pub(super) struct Jobs {
     jobs: Slab<Job>,
-    by_path: HashMap<Box<[u8]>, Owner>,
+    by_key: HashMap<Box<[u8]>, Owner>,
 }
 
 /// A job that came to its end.
 pub(super) struct Finished {
-    pub(super) path: Box<[u8]>,
     pub(super) waiters: Vec<Waiter>,
-    /// What the path led to, or the status that says why it led nowhere.
-    pub(super) outcome: Result<Found, u16>,
+    pub(super) outcome: Outcome,
 }
 
 impl Shared {
-    /// Has `path` opened; `waiter` is answered when it is.
-    pub(super) fn open(&mut self, path: &[u8], waiter: Waiter) {
-        if let Some(job) = self.jobs.by_path.get(path).copied()
+    /// Has the path of `key` opened, which is one of `site`; `waiter` goes on when it is.
+    pub(super) fn open(&mut self, site: SiteId, key: &[u8], waiter: Waiter) {
+        self.begun_opening += 1;
+        if let Some(job) = self.jobs.by_key.get(key).copied()
             && let Some(job) = self.jobs.jobs.get_mut(job)
         {
             job.waiters.push(waiter);
             return;
         }
-        let key = self.jobs.jobs.insert_with(|_| Job {
-            path: path.into(),
+        let path = &key[site_key(site).len()..];
+        let treatment = self.treatment(site, path);
+        let job = self.jobs.jobs.insert_with(|_| Job {
+            key: key.into(),
+            treatment,
             waiters: vec![waiter],
             opened: None,
         });
-        self.jobs.by_path.insert(path.into(), key);
+        self.jobs.by_key.insert(key.into(), job);
+        let route = self.sites.locate(site, path);
+        // openat2 wants a path; the mount's directory itself has none.
+        let rest = if route.rest.is_empty() {
+            b"."
+        } else {
+            route.rest
+        };
         // A resolved path has no NUL: were there one, the root itself would be opened, which is no file.
-        let path = CString::new(path).unwrap_or_default();
-        self.ring
-            .open_beneath(Rc::clone(&self.root), path, job_owner(key));
+        let rest = CString::new(rest).unwrap_or_default();
+        let (root, resolve) = self.mount(route.mount);
+        self.ring.open(root, rest, resolve, job_owner(job));
     }
 
     /// A completion of a job; when it was its last, what came of it.
@@ -90,13 +108,16 @@ impl Shared {
         };
         let outcome = step?;
         let job = self.jobs.jobs.remove(key)?;
-        self.jobs.by_path.remove(&job.path);
+        self.jobs.by_key.remove(&job.key);
         match &outcome {
-            Ok(found) => self.files.insert(&job.path, found.clone(), self.now_ns),
-            Err(_) => self.files.remove(&job.path),
+            Ok(found) => self.files.insert(&job.key, found.clone(), self.now_ns),
+            // That there is no coded file beside another is asked with every request for that.
+            Err(404) if job.waiters.iter().any(Waiter::is_beside) => {
+                self.files.insert(&job.key, Found::Nothing, self.now_ns);
+            }
+            Err(_) => self.files.remove(&job.key),
         }
         Some(Finished {
-            path: job.path,
             waiters: job.waiters,
             outcome,
         })
@@ -114,7 +135,7 @@ impl Shared {
             _ => return Some(Err(404)),
         }
         let identity = identity(&stat);
-        if let Some(previous) = self.files.previous(&job.path)
+        if let Some(previous) = self.files.previous(&job.key)
             && previous.identity == identity
         {
             return Some(Ok(Found::File(Rc::clone(previous))));
@@ -127,13 +148,11 @@ impl Shared {
             let mapping = Mapping::new(descriptor.as_fd(), identity.len)
                 .ok()
                 .map(Rc::new);
-            return Some(Ok(open_file(
-                &job.path, descriptor, identity, mapping, None,
-            )));
+            return Some(Ok(open_file(job, descriptor, identity, mapping, None)));
         }
         if identity.len == 0 {
             return Some(Ok(open_file(
-                &job.path,
+                job,
                 descriptor,
                 identity,
                 None,
@@ -167,8 +186,8 @@ impl Shared {
             .jobs
             .jobs
             .get_mut(key)
-            .and_then(|job| Some((job.path.clone(), job.opened.take()?)));
-        let (Some((path, (descriptor, mut identity))), Ok(len), Some(buffer)) =
+            .and_then(|job| job.opened.take().map(|opened| (&*job, opened)));
+        let (Some((job, (descriptor, mut identity))), Ok(len), Some(buffer)) =
             (opened, result, gather.buffer())
         else {
             return Err(500);
@@ -176,33 +195,37 @@ impl Shared {
         // It changed between the two looks: what was read is one version of it, said to be that long.
         identity.len = len as u64;
         let contents = Bytes::copy_from_slice(&buffer[..len]);
-        Ok(open_file(&path, descriptor, identity, None, Some(contents)))
+        Ok(open_file(job, descriptor, identity, None, Some(contents)))
     }
 
     /// The status for a path that could not be opened.
     fn refused(&mut self, errno: Errno) -> u16 {
-        match errno {
-            // EXDEV: it leads out of the root. ELOOP: a magic link, or links without end.
-            Errno::NOENT
-            | Errno::NOTDIR
-            | Errno::LOOP
-            | Errno::XDEV
-            | Errno::NAMETOOLONG
-            | Errno::NXIO => 404,
-            Errno::ACCESS | Errno::PERM => 403,
-            Errno::MFILE | Errno::NFILE => {
-                // Open files that nobody is reading make room for the next attempt.
-                self.files.evict_one();
-                503
-            }
-            Errno::NOMEM | Errno::AGAIN => 503,
-            _ => 500,
+        if matches!(errno, Errno::MFILE | Errno::NFILE) {
+            // Open files that nobody is reading make room for the next attempt.
+            self.files.evict_one();
         }
+        status(errno)
+    }
+}
+
+/// The status for a path that could not be opened.
+pub(super) fn status(errno: Errno) -> u16 {
+    match errno {
+        // EXDEV: it leads out of the root. ELOOP: a magic link, or links without end.
+        Errno::NOENT
+        | Errno::NOTDIR
+        | Errno::LOOP
+        | Errno::XDEV
+        | Errno::NAMETOOLONG
+        | Errno::NXIO => 404,
+        Errno::ACCESS | Errno::PERM => 403,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => 503,
+        _ => 500,
     }
 }
 
 fn open_file(
-    path: &[u8],
+    job: &Job,
     descriptor: Rc<OwnedFd>,
     identity: Identity,
     mapping: Option<Rc<Mapping>>,
@@ -218,17 +241,29 @@ fn open_file(
             identity.modified_s,
             identity.modified_ns,
         ),
-        content_type: content_type(path),
+        content_type: own_type(job),
         contents,
-        head: OnceCell::new(),
+        treatment: Rc::clone(&job.treatment),
+        key: job.key.clone(),
+        heads: Default::default(),
+        coded_heads: Default::default(),
     }))
+}
+
+/// The value of Content-Type: by a rule, else by the name. A rule's value was text in the configuration.
+fn own_type(job: &Job) -> Cow<'static, str> {
+    let set = job.treatment.fields.get("content-type");
+    match set.and_then(|value| std::str::from_utf8(value).ok()) {
+        Some(value) => value.to_owned().into(),
+        None => content_type(&job.key).into(),
+    }
 }
 
 #[allow(
     clippy::unnecessary_cast,
     reason = "the fields' types differ between architectures"
 )]
-fn identity(stat: &Stat) -> Identity {
+pub(super) fn identity(stat: &Stat) -> Identity {
     Identity {
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,

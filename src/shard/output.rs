@@ -7,8 +7,8 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::connection::{Connection, Phase, Transport};
-use super::driver::Shared;
 use super::prepare;
+use super::shared::Shared;
 use super::timers::Timer;
 use super::wire::Cursor;
 use crate::files::FileRef;
@@ -97,13 +97,15 @@ impl Connection {
         if self.phase != Phase::Open || self.outgoing.is_some() || self.starved {
             return;
         }
+        self.listings
+            .retain_mut(|listing| listing.supply(&mut self.protocol));
         if let Transport::Session(session) = &mut self.transport {
             session.take_control(&mut self.raw);
         }
         let prefix = Bytes::from(std::mem::take(&mut self.raw));
         let layout = match &self.transport {
             Transport::Handshake(_) => None,
-            _ if self.abandoned || !self.h2.wants_transmit() => None,
+            _ if self.abandoned || !self.protocol.wants_transmit() => None,
             Transport::Session(session) => Some(Layout::Sealed(session.layout())),
             Transport::Cleartext if self.unmapped => Some(Layout::Placed),
             Transport::Cleartext => Some(Layout::Gathered),
@@ -117,7 +119,7 @@ impl Connection {
             match lease(shared, slot_bytes) {
                 Some(mut lease) => {
                     let mut slot = Slot::new(&mut lease, &mut plan, layout, burst);
-                    self.h2.poll_transmit(shared.now_ns, &mut slot);
+                    self.protocol.poll_transmit(shared.now_ns, &mut slot);
                     slot.finish();
                     if plan.wire_len > 0 {
                         gather.set_buffer(lease);
@@ -149,7 +151,7 @@ impl Connection {
         };
         match prepare::prepare(
             outgoing,
-            &mut self.h2,
+            &mut self.protocol,
             &mut self.transport,
             &mut shared.ring,
             self.key,
@@ -206,7 +208,7 @@ impl Connection {
         }
         let done = outgoing.cursor.is_done(&outgoing.plan);
         if n > 0 {
-            self.h2.note_drained(n, done, shared.now_ns);
+            self.protocol.note_drained(n, done, shared.now_ns);
         }
         if !done {
             return self.stall(shared);

@@ -15,15 +15,10 @@ use rustix::io::Errno;
 
 use super::connection::Transport;
 use super::output::Outgoing;
+use super::protocol::Protocol;
 use crate::files::FileRef;
-use crate::h2;
 use crate::slot::{Hole, Layout, Plan};
 use crate::uring::{self, Mapping, Owner, Ring};
-
-/// A frame type that no specification uses: a peer must ignore it (RFC 9113, section 5.5).
-const IGNORED_FRAME_TYPE: u8 = 0xf0;
-/// Bytes of an HTTP/2 frame header (RFC 9113, section 4.1).
-const FRAME_HEADER_LEN: usize = 9;
 
 /// The rest of a begun frame that is read ahead at most. Reading more would cost what gathering saves; a file that
 /// shrinks within a larger frame ends the connection.
@@ -43,14 +38,14 @@ pub(super) enum Step {
 /// Goes on until the slot can be sent or waits for the ring.
 pub(super) fn prepare(
     outgoing: &mut Outgoing,
-    h2: &mut h2::Connection<FileRef>,
+    protocol: &mut Protocol,
     transport: &mut Transport,
     ring: &mut Ring,
     owner: Owner,
 ) -> Step {
     match outgoing.layout {
         Layout::Gathered => match bring_in(outgoing, ring, owner) {
-            Step::Ready => check_sizes(outgoing, h2),
+            Step::Ready => check_sizes(outgoing, protocol),
             step => step,
         },
         Layout::Placed => read_holes(outgoing, ring, owner),
@@ -61,21 +56,22 @@ pub(super) fn prepare(
     }
 }
 
-/// The read into the holes came back.
+/// The read into the holes came back: whether the connection can go on.
 pub(super) fn read_done(
     outgoing: &mut Outgoing,
-    h2: &mut h2::Connection<FileRef>,
+    protocol: &mut Protocol,
     result: Result<usize, Errno>,
-) {
+) -> Step {
     match result {
         Ok(n) if n > 0 => filled(outgoing, n),
         Err(Errno::INTR | Errno::AGAIN) => {}
         // The end of the file, or an error of its medium.
         Ok(_) | Err(_) => {
             let hole = outgoing.ready.0;
-            fail(outgoing, h2, hole);
+            return fail(outgoing, protocol, hole);
         }
     }
+    Step::Ready
 }
 
 /// The pages of the hole at hand were brought in, or could not be.
@@ -152,7 +148,7 @@ fn resident(mapping: &Mapping, file: &FileRef, range: &Range<u64>) -> bool {
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
 /// A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out of step.
-fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Step {
+fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol) -> Step {
     let begun = outgoing
         .cursor
         .begun(&outgoing.plan)
@@ -171,7 +167,9 @@ fn check_sizes(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>) -> Ste
                 if begun == Some(lost) {
                     return Step::Broken;
                 }
-                fail(outgoing, h2, lost);
+                if fail(outgoing, protocol, lost) == Step::Broken {
+                    return Step::Broken;
+                }
                 // What follows in the run may be of another stream.
                 index = lost + 1;
                 continue;
@@ -285,55 +283,23 @@ fn run_limit(holes: &[Hole<FileRef>], end: usize) -> u64 {
         .map_or(0, |hole| hole.offset + hole.len as u64)
 }
 
-/// The file of the hole at `from` cannot supply it: every frame of that stream from there on carries no body, and the
-/// stream is reset.
-fn fail(outgoing: &mut Outgoing, h2: &mut h2::Connection<FileRef>, from: usize) {
+/// The file of the hole at `from` cannot supply it: nothing of that stream from there on goes out, and it is reset.
+///
+/// Bytes that no frame announces were promised by a head that is out, or in this slot: the connection cannot go on.
+fn fail(outgoing: &mut Outgoing, protocol: &mut Protocol, from: usize) -> Step {
     let Some(buffer) = outgoing
         .gather
         .as_mut()
         .and_then(|gather| gather.buffer_mut())
     else {
-        return;
+        return Step::Broken;
     };
-    let stream = outgoing.plan.holes[from].stream;
-    let mut unsent = 0;
-    for hole in outgoing.plan.holes[from..]
-        .iter_mut()
-        .filter(|hole| hole.stream == stream)
-    {
-        let header = &mut buffer[hole.frame_at..hole.frame_at + FRAME_HEADER_LEN];
-        if outgoing.layout == Layout::Gathered {
-            // An empty DATA frame without END_STREAM.
-            unsent += hole.len;
-            hole.len = 0;
-            header[..3].fill(0);
-            header[4] = 0;
-        } else {
-            if header[3] != IGNORED_FRAME_TYPE {
-                unsent += usize::from(header[0]) << 16
-                    | usize::from(header[1]) << 8
-                    | usize::from(header[2]);
-                header[3] = IGNORED_FRAME_TYPE;
-                header[4] = 0;
-            }
-            buffer[hole.at..hole.at + hole.len].fill(0);
-        }
+    if !protocol.cut(&mut outgoing.plan, buffer, outgoing.layout, from) {
+        return Step::Broken;
     }
-    h2.body_failed(stream, unsent);
-    if outgoing.layout != Layout::Gathered {
-        skip_failed(outgoing, stream);
-    }
-}
-
-/// Placed and sealed: the holes of a failed stream are not read; their frames are ignored by the peer.
-fn skip_failed(outgoing: &mut Outgoing, stream: u32) {
-    let first = outgoing.ready.0;
-    let mut index = 0;
-    outgoing.plan.holes.retain(|hole| {
-        index += 1;
-        index <= first || hole.stream != stream
-    });
+    // Of the hole at hand nothing is read any more.
     outgoing.ready.1 = 0;
+    Step::Ready
 }
 
 #[cfg(test)]
@@ -346,7 +312,8 @@ mod tests {
 
     use super::*;
     use crate::files::test_file;
-    use crate::h2::Config;
+    use crate::h2::settings::SettingsFrame;
+    use crate::h2::{self, Config, Scratch, limits};
     use crate::slot::Slot;
     use crate::uring::{Arena, Gather};
 
@@ -367,12 +334,23 @@ mod tests {
         Outgoing::new(gather, plan, Layout::Gathered, Bytes::new(), 0)
     }
 
-    fn core() -> h2::Connection<FileRef> {
-        h2::Connection::new(Rc::new(Config::default()), 0)
+    /// A core with requests on the streams 1, 3 and 5.
+    fn core() -> Protocol {
+        let mut core = h2::Connection::new(Rc::new(Config::default()), 0);
+        let mut input = limits::PREFACE.to_vec();
+        input.extend_from_slice(SettingsFrame::new(&[]).as_bytes());
+        for stream in [1, 3, 5] {
+            // `:method` GET, `:scheme` https, `:path` /, and `:authority` a.
+            input
+                .extend_from_slice(&[0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x87, 0x84, 1, 1, b'a']);
+        }
+        let (mut input, mut scratch) = (&input[..], Scratch::default());
+        while core.handle_bytes(0, &mut input, &mut scratch).is_some() {}
+        Protocol::Http2(core)
     }
 
     /// The streams that the core resets.
-    fn resets(core: &mut h2::Connection<FileRef>) -> Vec<u8> {
+    fn resets(core: &mut Protocol) -> Vec<u8> {
         let (mut buffer, mut plan) = (vec![0; 1_000], Plan::default());
         let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Placed, usize::MAX);
         core.poll_transmit(0, &mut slot);

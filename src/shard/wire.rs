@@ -129,6 +129,9 @@ impl Cursor {
             hole.at = hole.at.saturating_sub(start);
             hole.frame_at = hole.frame_at.saturating_sub(start);
         }
+        for frame in &mut plan.dependents {
+            frame.at = frame.at.saturating_sub(start);
+        }
         plan.used = plan.used.start.saturating_sub(start)..plan.used.end - start;
         self.at -= start;
         self.carry = self.carry.start.saturating_sub(start)..self.carry.end.saturating_sub(start);

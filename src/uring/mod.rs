@@ -40,7 +40,7 @@ pub use park::read_eventfd;
 pub use probe::SetupError;
 pub use queues::RingCounters;
 pub use read_now::{read_now, resident_now};
-pub use ring::{Ring, RingOptions};
+pub use ring::{Resolve, Ring, RingOptions};
 pub use slab::Slab;
 pub use socket::set_tcp_notsent_lowat;
 

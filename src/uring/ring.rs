@@ -33,10 +33,29 @@ const MAX_POPULATE_BYTES: usize = 1 << 30;
 /// How long dropping a ring waits for the operations that it has cancelled.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How paths beneath a root are opened: without leaving it, and without waiting for what is not a regular file.
-static OPEN_BENEATH: OpenHow = OpenHow::new()
-    .flags((libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64)
-    .resolve(libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS);
+/// Which symbolic links are followed on the way from a root (openat2(2)); magic links never are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolve {
+    /// Those that stay beneath the root.
+    Beneath,
+    /// None.
+    BeneathNoSymlinks,
+    /// All, wherever they lead.
+    Anywhere,
+}
+
+/// How paths are opened, by [`Resolve`]: without waiting for what is not a regular file.
+static OPEN_HOW: [OpenHow; 3] = [
+    open_how(libc::RESOLVE_BENEATH),
+    open_how(libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS),
+    open_how(0),
+];
+
+const fn open_how(resolve: u64) -> OpenHow {
+    OpenHow::new()
+        .flags((libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64)
+        .resolve(resolve | libc::RESOLVE_NO_MAGICLINKS)
+}
 
 /// How large a ring and its memory are.
 #[derive(Clone, Copy, Debug)]
@@ -225,11 +244,10 @@ impl Ring {
         unsafe { self.queue(owner, Op::Read { file, gather }, sqe) };
     }
 
-    /// Opens `path` for reading, beneath `root` and through no magic link (openat2(2)): [`Event::Opened`].
-    pub fn open_beneath(&mut self, root: Rc<OwnedFd>, path: CString, owner: Owner) {
-        let sqe =
-            opcode::OpenAt2::new(Fd(root.as_raw_fd()), path.as_ptr(), &raw const OPEN_BENEATH)
-                .build();
+    /// Opens `path`, relative to `root`, for reading (openat2(2)): [`Event::Opened`].
+    pub fn open(&mut self, root: Rc<OwnedFd>, path: CString, resolve: Resolve, owner: Owner) {
+        let how = &raw const OPEN_HOW[resolve as usize];
+        let sqe = opcode::OpenAt2::new(Fd(root.as_raw_fd()), path.as_ptr(), how).build();
         // SAFETY: the entry points to a static and to the path's bytes on the heap, which the table keeps.
         unsafe { self.queue(owner, Op::Open { root, path }, sqe) };
     }

@@ -96,6 +96,11 @@ fn client() {
 }
 
 #[test]
+fn http1() {
+    fuzz("http1", targets::http1::target);
+}
+
+#[test]
 fn path() {
     fuzz("path", targets::path::target);
 }

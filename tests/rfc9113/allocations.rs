@@ -9,7 +9,8 @@ use ringlane::h2::frame::{FrameHeader, Kind, flags, window_update};
 use ringlane::h2::hpack::{Indexing, encode_field, encode_status};
 use ringlane::h2::limits::PREFACE;
 use ringlane::h2::settings::{SettingsFrame, id};
-use ringlane::h2::{Body, Config, Connection, Event, Response, Scratch};
+use ringlane::h2::{Body, Config, Connection, End, Event, Response, Scratch, Segment};
+use ringlane::response::Stream;
 use ringlane::slot::{Layout, Plan, Slot};
 
 thread_local! {
@@ -178,6 +179,52 @@ fn a_warm_connection_allocates_nothing() {
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
     assert_eq!((connection.open_streams(), connection.error()), (0, None));
+}
+
+/// What the application makes of pieces and trailers is its own; framing them takes nothing more.
+#[test]
+fn pieces_and_trailers_allocate_nothing() {
+    let (mut connection, mut scratch) = connection();
+    let mut buffer = vec![0; 256 << 10];
+    let mut plan = Plan::default();
+    let (mut head, mut trailers) = (Vec::new(), Vec::new());
+    encode_status(&mut head, 200);
+    encode_field(&mut trailers, b"x-sum", b"abc", Indexing::Without);
+    let (head, trailers) = (Bytes::from(head), Bytes::from(trailers));
+    let piece = Bytes::from(vec![7; 1_024]);
+    let mut counted = 0;
+    for round in 0..200 {
+        let input = request(round * 2 + 1);
+        let file = Segment::File {
+            file: 1,
+            offset: 0,
+            len: 40_000,
+        };
+        let pieces = [Segment::Bytes(piece.clone()), file];
+        let mut body = Some(Body::Stream(Box::new(Stream::new(pieces, End::Open))));
+        let mut late = Some(End::Trailers(trailers.clone()));
+        let before = ALLOCATIONS.get();
+        let mut input = &input[..];
+        while let Some(event) = connection.handle_bytes(1, &mut input, &mut scratch) {
+            if let (Event::Request { stream, .. }, Some(body)) = (event, body.take()) {
+                let head = [head.clone(), Bytes::new()];
+                connection.respond(stream, Response { head, body });
+            }
+        }
+        while connection.wants_transmit() || late.is_some() {
+            let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Gathered, 1 << 20);
+            connection.poll_transmit(1, &mut slot);
+            slot.finish();
+            if let Some(end) = late.take_if(|_| !connection.wants_transmit()) {
+                assert!(connection.finish(round * 2 + 1, end));
+            }
+        }
+        assert_eq!(connection.open_streams(), 0);
+        if round >= 100 {
+            counted += ALLOCATIONS.get() - before;
+        }
+    }
+    assert_eq!(counted, 0);
 }
 
 #[test]

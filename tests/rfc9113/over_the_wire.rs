@@ -208,7 +208,7 @@ fn settings_change_windows(site: &Site) {
         .concat(),
     );
     let frames = wire.until(|frame| frame.is(Kind::PING, 0));
-    assert_eq!(data_lengths(&frames, HALF_CLOSED), []);
+    assert_eq!(data_lengths(&frames, HALF_CLOSED), [] as [u32; 0]);
     wire.send(&window_update(HALF_CLOSED, 3));
     let frames = wire.until(|frame| frame.is(Kind::DATA, HALF_CLOSED));
     assert_eq!(frames.last().unwrap().header.length, 3);

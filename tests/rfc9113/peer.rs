@@ -1,10 +1,12 @@
 //! The `h2` crate as the client, over a pipe.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use ringlane::h2::hpack::{Indexing, encode_field, encode_status};
-use ringlane::h2::{Body, Config, Connection, Event, Response, Scratch};
+use ringlane::h2::{Body, Config, Connection, End, Event, Response, Scratch, Segment};
+use ringlane::response::Stream;
 use ringlane::slot::{Layout, Plan, RecordLayout, Slot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -12,13 +14,15 @@ fn byte(offset: u64) -> u8 {
     (offset.wrapping_mul(0x9e37_79b9) >> 13) as u8
 }
 
-/// Serves `/N` as a file of N bytes, `/bytes/N` as bytes.
+/// Serves `/N` as a file of N bytes, `/bytes/N` as bytes, `/pieces/N` as pieces of either kind, some of them late, with
+/// trailers; `/head/N` as `/0` with a field of 1 MiB.
 async fn serve(mut pipe: DuplexStream, layout: Layout, config: Config) -> Option<&'static str> {
     let mut connection = Connection::<()>::new(Rc::new(config), 0);
     let mut scratch = Scratch::default();
     let mut buffer = vec![0; 100_000];
     let mut plan = Plan::default();
     let mut input = vec![0; 5_000];
+    let (mut late, mut lens) = (Vec::new(), HashMap::new());
     loop {
         while connection.wants_transmit() {
             let mut slot = Slot::new(&mut buffer, &mut plan, layout, 90_000);
@@ -28,6 +32,26 @@ async fn serve(mut pipe: DuplexStream, layout: Layout, config: Config) -> Option
             if pipe.write_all(&wire).await.is_err() {
                 return connection.error().map(|error| error.text());
             }
+        }
+        // The other half, once the first is out.
+        let more = !late.is_empty();
+        for stream in late.drain(..) {
+            let len: u64 = lens[&stream];
+            for piece in pieces(len - len / 2, len / 2) {
+                connection.append(stream, piece);
+            }
+            let mut block = Vec::new();
+            let length = len.to_string();
+            encode_field(
+                &mut block,
+                b"x-length",
+                length.as_bytes(),
+                Indexing::Without,
+            );
+            connection.finish(stream, End::Trailers(block.into()));
+        }
+        if more {
+            continue;
         }
         if connection.is_done() {
             return connection.error().map(|error| error.text());
@@ -42,16 +66,26 @@ async fn serve(mut pipe: DuplexStream, layout: Layout, config: Config) -> Option
                 continue;
             };
             let path = std::str::from_utf8(head.path()).unwrap();
-            let len: u64 = path.rsplit('/').next().unwrap().parse().unwrap();
-            let body = if path.starts_with("/bytes/") {
-                Body::Bytes((0..len).map(byte).collect::<Vec<_>>().into())
-            } else {
-                Body::File {
+            let (kind, len) = path[1..].split_once('/').unwrap_or(("", &path[1..]));
+            let len: u64 = len.parse().unwrap();
+            let mut large = 20_000;
+            let body = match kind {
+                "bytes" => Body::Bytes((0..len).map(byte).collect::<Vec<_>>().into()),
+                "pieces" => {
+                    late.push(stream);
+                    Body::Stream(Box::new(Stream::new(pieces(len / 2, 0), End::Open)))
+                }
+                "head" => {
+                    large = 1 << 20;
+                    Body::Empty
+                }
+                _ => Body::File {
                     file: (),
                     offset: 0,
                     len,
-                }
+                },
             };
+            lens.insert(stream, len);
             let mut block = Vec::new();
             encode_status(&mut block, 200);
             let mut more = Vec::new();
@@ -64,7 +98,7 @@ async fn serve(mut pipe: DuplexStream, layout: Layout, config: Config) -> Option
             encode_field(
                 &mut more,
                 b"x-large",
-                &vec![b'v'; 20_000],
+                &vec![b'\\'; large],
                 Indexing::Without,
             );
             connection.respond(
@@ -76,6 +110,24 @@ async fn serve(mut pipe: DuplexStream, layout: Layout, config: Config) -> Option
             );
         }
     }
+}
+
+/// `len` bytes from `offset` on, in pieces of either kind.
+fn pieces(len: u64, offset: u64) -> Vec<Segment<()>> {
+    let end = offset + len;
+    let piece = |from: u64| {
+        let len = (end - from).min(7_000);
+        if from % 2_000 < 1_000 {
+            Segment::Bytes((from..from + len).map(byte).collect::<Vec<_>>().into())
+        } else {
+            Segment::File {
+                file: (),
+                offset: from,
+                len,
+            }
+        }
+    };
+    (offset..end).step_by(7_000).map(piece).collect()
 }
 
 /// What goes over the wire, without records.
@@ -118,7 +170,12 @@ async fn get(mut client: h2::client::SendRequest<Bytes>, path: String, len: u64)
     let (response, _) = client.send_request(request, true).unwrap();
     let response = response.await.unwrap();
     assert_eq!(response.status(), 200);
-    assert_eq!(response.headers()["x-large"].len(), 20_000);
+    let large = if path.starts_with("/head") {
+        1 << 20
+    } else {
+        20_000
+    };
+    assert_eq!(response.headers()["x-large"].len(), large);
     let mut body = response.into_body();
     let mut at = 0;
     while let Some(data) = body.data().await {
@@ -131,6 +188,10 @@ async fn get(mut client: h2::client::SendRequest<Bytes>, path: String, len: u64)
         body.flow_control().release_capacity(data.len()).unwrap();
     }
     assert_eq!(at, len, "{path}");
+    let trailers = body.trailers().await.unwrap();
+    let length = trailers.map(|fields| fields["x-length"].to_str().unwrap().to_owned());
+    let expected = path.starts_with("/pieces").then(|| len.to_string());
+    assert_eq!(length, expected, "{path}");
 }
 
 #[test]
@@ -167,13 +228,15 @@ fn downloads_with_windows_and_frames_of_many_sizes() {
                 let mut requests = Vec::new();
                 for n in 0..30 {
                     let len = [0, 1, most / 7, most][n % 4] + n as u64;
-                    let path = if n % 3 == 0 {
-                        format!("/bytes/{len}")
-                    } else {
-                        format!("/{len}")
+                    let path = match n % 5 {
+                        0 => format!("/bytes/{len}"),
+                        1 | 2 => format!("/pieces/{len}"),
+                        _ => format!("/{len}"),
                     };
                     requests.push(tokio::task::spawn_local(get(client.clone(), path, len)));
                 }
+                let head = get(client.clone(), "/head/0".to_owned(), 0);
+                requests.push(tokio::task::spawn_local(head));
                 for request in requests {
                     request.await.unwrap();
                 }

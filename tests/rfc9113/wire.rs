@@ -124,7 +124,7 @@ impl Wire {
             // Over TLS an end without close_notify is an error, and so is a reset.
             let len = self.socket.read(&mut buffer).unwrap();
             if len == 0 {
-                assert_eq!(self.received, [], "the last frame is whole");
+                assert_eq!(self.received, [] as [u8; 0], "the last frame is whole");
                 return None;
             }
             self.received.extend_from_slice(&buffer[..len]);

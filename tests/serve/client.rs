@@ -112,6 +112,12 @@ impl Client {
         })
     }
 
+    /// Asks for files of another host from now on, over the same connection.
+    pub(crate) fn ask_for(&mut self, authority: &str) {
+        let (scheme, _) = self.base.split_once("://").unwrap();
+        self.base = format!("{scheme}://{authority}");
+    }
+
     /// Sends a request without a body and returns the head of its answer.
     pub(crate) async fn request(
         &self,

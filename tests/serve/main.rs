@@ -14,5 +14,7 @@ mod life;
 mod semantics;
 mod server;
 mod silent;
+mod sites;
+mod sni;
 mod truncation;
 mod trust;

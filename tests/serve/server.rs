@@ -1,6 +1,6 @@
 //! The server as a child process: started, read, signalled, counted, ended.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,6 +35,22 @@ pub(crate) struct Ended {
 impl Server {
     /// Starts a server of `root` and returns once it has said where it listens.
     pub(crate) fn start(root: &Path, options: &[&str]) -> Self {
+        let mut arguments = vec![root.as_os_str()];
+        arguments.extend(options.iter().map(OsStr::new));
+        Self::start_with(&arguments)
+    }
+
+    /// Starts a server with a configuration file, and returns once it has said where it listens.
+    pub(crate) fn configured(file: &Path) -> Self {
+        Self::start_with(&[
+            "--shards".as_ref(),
+            "1".as_ref(),
+            "--config".as_ref(),
+            file.as_os_str(),
+        ])
+    }
+
+    fn start_with(arguments: &[&OsStr]) -> Self {
         let state = TempDir::new().unwrap();
         let binary = std::env::var_os("RINGLANE")
             .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_ringlane")));
@@ -50,9 +67,8 @@ impl Server {
         }
         let mut child = command
             .arg("serve")
-            .arg(root)
             .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"])
-            .args(options)
+            .args(arguments)
             .env("XDG_STATE_HOME", state.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -133,8 +149,32 @@ impl Server {
 
     /// Sends SIGTERM, and does not wait.
     pub(crate) fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends SIGHUP, and does not wait.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until the server says a line with `words` in it that it had not said before.
+    pub(crate) fn wait_for(&mut self, words: &str) {
+        let until = Instant::now() + START_TIMEOUT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(line) = self.said.recv_timeout(left) else {
+                panic!("no {words}; it said:\n{}", self.text_so_far());
+            };
+            let found = line.contains(words);
+            self.lines.push(line);
+            if found {
+                break;
+            }
+        }
     }
 
     /// Waits for the process to end by itself.

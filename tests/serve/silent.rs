@@ -71,25 +71,3 @@ fn a_peer_that_does_not_answer_a_ping_is_closed_without_a_word() {
     assert!(took < Duration::from_secs(15), "{took:?}");
     server.stop().assert_clean();
 }
-
-#[test]
-fn http_1_1_is_refused_in_its_own_words() {
-    let root = TempDir::new().unwrap();
-    let server = Server::start(root.path(), &[]);
-    let mut socket = TcpStream::connect(server.http).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    socket
-        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 505 "), "{answer}");
-    assert!(
-        head.ends_with(&format!("content-length: {}", body.len())),
-        "{answer}"
-    );
-    server.stop().assert_clean();
-}

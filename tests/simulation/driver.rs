@@ -5,10 +5,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use ringlane::h2::hpack::{Indexing, encode_field, encode_status};
-use ringlane::h2::{Body, Config, Connection, ErrorCode, Event, Response, Scratch, StreamId};
+use ringlane::h2::{
+    Body, Config, Connection, End, ErrorCode, Event, Response, Scratch, Segment, StreamId, cut,
+};
+use ringlane::response::Stream;
 use ringlane::slot::{Layout, Plan, RecordLayout, Slot};
 
-use crate::client::{Ask, IGNORED_FRAME_TYPE, content};
+use crate::client::{Ask, content};
 use crate::random::Random;
 
 /// TLS 1.3's records.
@@ -66,6 +69,8 @@ pub(crate) struct Server {
     received: BTreeMap<StreamId, u64>,
     /// Requests that are answered later.
     pub(crate) unanswered: Vec<(StreamId, Ask)>,
+    /// Bodies that go on later: the pieces that are left, the next one last.
+    pub(crate) unfinished: Vec<(StreamId, Vec<Segment<u32>>)>,
 }
 
 impl Server {
@@ -80,6 +85,7 @@ impl Server {
             outgoing: None,
             received: BTreeMap::new(),
             unanswered: Vec::new(),
+            unfinished: Vec::new(),
         }
     }
 
@@ -127,19 +133,70 @@ impl Server {
                 }
             }
             for (stream, ask) in now.drain(..) {
-                answer(&mut self.core, stream, ask, random);
+                self.answer(stream, ask, random);
             }
         }
         assert_eq!(self.core.error(), None, "the client did nothing wrong");
     }
 
-    /// Answers one that waits.
+    /// Whether the application has something to say later.
+    pub(crate) fn owes(&self) -> bool {
+        !self.unanswered.is_empty() || !self.unfinished.is_empty()
+    }
+
+    /// Answers one that waits, or goes on with a body.
     pub(crate) fn answer_late(&mut self, random: &mut Random) {
         if !self.unanswered.is_empty() {
             let at = random.below(self.unanswered.len());
             let (stream, ask) = self.unanswered.swap_remove(at);
-            answer(&mut self.core, stream, ask, random);
+            self.answer(stream, ask, random);
         }
+        if !self.unfinished.is_empty() {
+            let at = random.below(self.unfinished.len());
+            let (stream, pieces) = &mut self.unfinished[at];
+            let there = match pieces.pop() {
+                Some(piece) => self.core.append(*stream, piece),
+                None => !self.core.finish(*stream, end(random)),
+            };
+            if !there || (pieces.is_empty() && random.one_in(2)) {
+                let (stream, _) = self.unfinished.swap_remove(at);
+                self.core.finish(stream, end(random));
+            }
+        }
+    }
+
+    fn answer(&mut self, stream: StreamId, ask: Ask, random: &mut Random) {
+        let body = match ask {
+            Ask::File { file, offset, len } => Body::File { file, offset, len },
+            Ask::Bytes { len } => {
+                let bytes: Vec<u8> = (0..len).map(|at| content(0, at)).collect();
+                Body::Bytes(bytes.into())
+            }
+            Ask::Pieces { file, offset, len } => {
+                let mut pieces = pieces(file, offset, len, random);
+                let known = pieces.split_off(random.below(pieces.len() + 1));
+                let end = if pieces.is_empty() {
+                    end(random)
+                } else {
+                    self.unfinished.push((stream, pieces));
+                    End::Open
+                };
+                Body::Stream(Box::new(Stream::new(known.into_iter().rev(), end)))
+            }
+            Ask::Empty => Body::Empty,
+            Ask::Refusal => return self.core.reset(stream, ErrorCode::CANCEL),
+        };
+        let (mut head, mut more) = (Vec::new(), Vec::new());
+        encode_status(&mut head, 200);
+        let length = ask.len().to_string();
+        let without = Indexing::Without;
+        encode_field(&mut head, b"content-length", length.as_bytes(), without);
+        if random.one_in(10) {
+            let long = vec![b'z'; random.below(30_000)];
+            encode_field(&mut more, b"x-long", &long, without);
+        }
+        let head = [Bytes::from(head), Bytes::from(more)];
+        self.core.respond(stream, Response { head, body });
     }
 
     /// Fills a slot, when the last one is sent; whether there is one now.
@@ -189,8 +246,10 @@ impl Server {
             let left = hole.len - outgoing.ready.1;
             let there = disk.available(hole.file, offset, left);
             if there == 0 {
-                let failed = outgoing.ready.0;
-                fail_placed(outgoing, &mut self.core, failed);
+                let (plan, buffer) = (&mut outgoing.plan, &mut outgoing.buffer);
+                self.core
+                    .body_failed(cut(plan, buffer, self.layout, outgoing.ready.0));
+                outgoing.ready.1 = 0;
                 continue;
             }
             let read = if random.one_in(3) {
@@ -268,27 +327,37 @@ impl Server {
     }
 }
 
-fn answer(core: &mut Connection<u32>, stream: StreamId, ask: Ask, random: &mut Random) {
-    let (body, len) = match ask {
-        Ask::File { file, offset, len } => (Body::File { file, offset, len }, len),
-        Ask::Bytes { len } => {
-            let bytes: Vec<u8> = (0..len).map(|at| content(0, at)).collect();
-            (Body::Bytes(bytes.into()), len)
-        }
-        Ask::Empty => (Body::Empty, 0),
-        Ask::Refusal => return core.reset(stream, ErrorCode::CANCEL),
-    };
-    let (mut head, mut more) = (Vec::new(), Vec::new());
-    encode_status(&mut head, 200);
-    let length = len.to_string();
-    let without = Indexing::Without;
-    encode_field(&mut head, b"content-length", length.as_bytes(), without);
-    if random.one_in(10) {
-        let long = vec![b'z'; random.below(30_000)];
-        encode_field(&mut more, b"x-long", &long, without);
+/// How a body ends: trailers fit a frame or do not.
+fn end(random: &mut Random) -> End {
+    let len = random.pick(&[None, None, Some(5), Some(40_000)]);
+    len.map_or(End::Done, |len| {
+        let mut block = Vec::new();
+        encode_field(&mut block, b"x-sum", &vec![b'z'; len], Indexing::Without);
+        End::Trailers(block.into())
+    })
+}
+
+/// A part of a file in pieces, the last one first; some of them are in memory.
+fn pieces(file: u32, offset: u64, len: u64, random: &mut Random) -> Vec<Segment<u32>> {
+    let mut pieces = Vec::new();
+    let mut left = len;
+    while left > 0 {
+        let most = random.pick(&[10, 3_000, 100_000]);
+        let len = left.min(1 + random.below(most) as u64);
+        left -= len;
+        let from = offset + left;
+        pieces.push(if random.one_in(2) {
+            let bytes: Vec<u8> = (from..from + len).map(|at| content(file, at)).collect();
+            Segment::Bytes(bytes.into())
+        } else {
+            Segment::File {
+                file,
+                offset: from,
+                len,
+            }
+        });
     }
-    let head = [Bytes::from(head), Bytes::from(more)];
-    core.respond(stream, Response { head, body });
+    pieces
 }
 
 /// Gathered: where the frame of each hole begins and ends on the wire.
@@ -313,35 +382,12 @@ fn check_sizes(outgoing: &mut Outgoing, core: &mut Connection<u32>, disk: &Disk)
         if header < outgoing.sent {
             return Work::Broken;
         }
-        let stream = hole.stream;
-        let mut unsent = 0;
-        let rest = &mut outgoing.plan.holes[at..];
-        for hole in rest.iter_mut().filter(|hole| hole.stream == stream) {
-            unsent += std::mem::take(&mut hole.len);
-            let header = &mut outgoing.buffer[hole.frame_at..][..9];
-            header[..3].fill(0);
-            header[4] = 0;
-        }
-        core.body_failed(stream, unsent);
+        core.body_failed(cut(
+            &mut outgoing.plan,
+            &mut outgoing.buffer,
+            Layout::Gathered,
+            at,
+        ));
     }
     Work::Ready
-}
-
-/// Placed and sealed: the frames of a stream from this hole on become frames that a peer ignores.
-fn fail_placed(outgoing: &mut Outgoing, core: &mut Connection<u32>, from: usize) {
-    let stream = outgoing.plan.holes[from].stream;
-    let mut unsent = 0;
-    for hole in &outgoing.plan.holes[from..] {
-        let header = &mut outgoing.buffer[hole.frame_at..][..9];
-        if hole.stream == stream && header[3] != IGNORED_FRAME_TYPE {
-            unsent += u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
-            header[3] = IGNORED_FRAME_TYPE;
-            header[4] = 0;
-        }
-    }
-    core.body_failed(stream, unsent);
-    let kept = outgoing.plan.holes.drain(from..).collect::<Vec<_>>();
-    let others = kept.into_iter().filter(|hole| hole.stream != stream);
-    outgoing.plan.holes.extend(others);
-    outgoing.ready.1 = 0;
 }

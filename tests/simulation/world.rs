@@ -163,9 +163,10 @@ impl World {
         let right = match (code, ask) {
             (Some(ErrorCode::REFUSED_STREAM), _) => true,
             (Some(ErrorCode::CANCEL), ask) => ask == Ask::Refusal,
-            (Some(ErrorCode::INTERNAL_ERROR | ErrorCode::NO_ERROR), Ask::File { file, .. }) => {
-                self.disk.readable[file as usize] < FILE_BYTES
-            }
+            (
+                Some(ErrorCode::INTERNAL_ERROR),
+                Ask::File { file, .. } | Ask::Pieces { file, .. },
+            ) => self.disk.readable[file as usize] < FILE_BYTES,
             _ => false,
         };
         assert!(right, "{code:?} for {ask:?}");
@@ -294,7 +295,7 @@ impl World {
             Happening::Act => self.act(at),
             Happening::ToServer(bytes) => {
                 link.server.receive(self.now_ns, &bytes, &mut self.random);
-                if !link.server.unanswered.is_empty() {
+                if link.server.owes() {
                     self.later(at, 3_000_000, Happening::Answer);
                 }
                 self.flush(at);
@@ -338,7 +339,7 @@ impl World {
             }
             Happening::Answer => {
                 link.server.answer_late(&mut self.random);
-                if !link.server.unanswered.is_empty() {
+                if link.server.owes() {
                     self.later(at, 3_000_000, Happening::Answer);
                 }
                 self.flush(at);
@@ -366,6 +367,11 @@ impl World {
                 0 => Ask::Empty,
                 1 => Ask::Bytes { len },
                 2 if random.one_in(3) => Ask::Refusal,
+                3 | 4 => Ask::Pieces {
+                    file: random.below(FILES as usize) as u32,
+                    offset: random.below(100_000) as u64,
+                    len,
+                },
                 _ => Ask::File {
                     file: random.below(FILES as usize) as u32,
                     offset: random.below(100_000) as u64,

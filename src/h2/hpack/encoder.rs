@@ -7,6 +7,9 @@ use super::{huffman, integer};
 /// A dynamic table size update to 0 (RFC 7541, section 6.3).
 const SIZE_UPDATE_TO_ZERO: u8 = 0x20;
 
+/// Room for a block that is encoded as a whole, in bytes, at first: most fit.
+const FIRST_ROOM: usize = 256;
+
 /// The static table's index of `:status` (RFC 7541, Appendix A).
 const STATUS: usize = 8;
 
@@ -42,6 +45,70 @@ pub fn encode_field(out: &mut Vec<u8>, name: &[u8], value: &[u8], indexing: Inde
         }
     }
     encode_string(out, value);
+}
+
+/// A field to be encoded: its name in lower case, its value, and what is told of it.
+pub type FieldToEncode<'a> = (&'a [u8], &'a [u8], Indexing);
+
+/// What became of fields that were to be encoded into the room there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoded {
+    /// All of them are encoded.
+    Done,
+    /// Some are encoded; there is no room for the next one.
+    More,
+    /// There is not even room for the first.
+    DoesNotFit,
+}
+
+/// Appends fields while there is room for them in the capacity of `out`, which is never exceeded, and takes those off the
+/// front of `fields` that are encoded. A field is never split: its form is not known before all of it is encoded.
+pub fn encode_fields(out: &mut Vec<u8>, fields: &mut &[FieldToEncode<'_>]) -> Encoded {
+    let mut answer = Encoded::DoesNotFit;
+    while let Some((&(name, value, indexing), rest)) = fields.split_first() {
+        if field_len(name, value, indexing) > out.capacity() - out.len() {
+            return answer;
+        }
+        encode_field(out, name, value, indexing);
+        *fields = rest;
+        answer = Encoded::More;
+    }
+    Encoded::Done
+}
+
+/// A whole field block in a buffer that doubles while it does not fit, up to `limit` bytes; `None` when that is too
+/// little, or when there is no memory for it.
+#[must_use]
+pub fn encode_block(mut fields: &[FieldToEncode<'_>], limit: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut room = FIRST_ROOM;
+    loop {
+        out.try_reserve_exact(room.min(limit).checked_sub(out.len())?)
+            .ok()?;
+        match encode_fields(&mut out, &mut fields) {
+            Encoded::Done => return (out.len() <= limit).then_some(out),
+            Encoded::More | Encoded::DoesNotFit if room >= limit => return None,
+            Encoded::More | Encoded::DoesNotFit => room = room.checked_mul(2)?,
+        }
+    }
+}
+
+/// What [`encode_field`] appends, in bytes.
+fn field_len(name: &[u8], value: &[u8], indexing: Indexing) -> usize {
+    let name = match static_table::find(name, value) {
+        Found::Field(index) if indexing == Indexing::Without => {
+            return integer::len(7, usize::from(index));
+        }
+        Found::Field(index) | Found::Name(index) => integer::len(4, usize::from(index)),
+        Found::None => 1 + string_len(name),
+    };
+    name.saturating_add(string_len(value))
+}
+
+/// What [`encode_string`] appends, in bytes.
+fn string_len(string: &[u8]) -> usize {
+    let len = huffman::huffman_len(string).min(string.len());
+    integer::len(7, len) + len
 }
 
 /// Appends the field `:status` (RFC 9113, section 8.3.2). `status` has three digits; of more, the last three are sent.
@@ -103,6 +170,11 @@ impl Encoder {
             self.table_size = 0;
             self.update_due = true;
         }
+    }
+
+    /// A field block was not sent after all: what stood in front of it is said again, which does no harm.
+    pub fn repeat(&mut self) {
+        self.update_due |= self.table_size == 0;
     }
 
     /// The byte that must stand in front of the next field block, if one must; says so once, so the block has to be

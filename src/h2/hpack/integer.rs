@@ -49,6 +49,16 @@ pub(super) fn encode(out: &mut Vec<u8>, flags: u8, prefix_bits: u32, value: usiz
     out.push(left as u8);
 }
 
+/// What [`encode`] appends, in bytes.
+pub(super) const fn len(prefix_bits: u32, value: usize) -> usize {
+    let mask = (1usize << prefix_bits) - 1;
+    match value.checked_sub(mask) {
+        None => 1,
+        Some(0) => 2,
+        Some(left) => 2 + left.ilog2() as usize / 7,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {

@@ -1,7 +1,7 @@
 //! HPACK, field compression for HTTP/2 (RFC 7541).
 //!
 //! A [`Decoder`] keeps the dynamic table that the peer's encoder steers; it hands fields out as slices and allocates
-//! nothing once warm. The encoder side ([`encode_field`], [`encode_status`], [`Encoder`]) never inserts into the
+//! nothing once warm. The encoder side ([`encode_block`], [`encode_field`], [`encode_status`], [`Encoder`]) never inserts into the
 //! dynamic table, so that an encoded block is valid on every connection and may be cached.
 //!
 //! This module does no I/O and reads no clock. It never interprets a field: whether names and values are allowed
@@ -26,5 +26,8 @@ mod table;
 mod tests;
 
 pub use decoder::{DecodeError, Decoder, Field, Outcome};
-pub use encoder::{Encoder, Indexing, encode_field, encode_status};
+pub use encoder::{
+    Encoded, Encoder, FieldToEncode, Indexing, encode_block, encode_field, encode_fields,
+    encode_status,
+};
 pub use table::{DEFAULT_TABLE_SIZE, ENTRY_OVERHEAD};

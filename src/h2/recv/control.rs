@@ -25,6 +25,7 @@ impl<F: Clone> Connection<F> {
                 self.budgets.spend(Budget::Idle, now_ns)?
             }
         }
+        self.forget_ended(id);
         let Some(index) = self.streams.find(id) else {
             return Ok(None);
         };

@@ -1,21 +1,19 @@
 //! Field blocks (RFC 9113, section 4.3): HEADERS and CONTINUATION, to requests and trailers.
 
-use bytes::Bytes;
-
 use super::Step;
-use crate::h2::connection::{Connection, Response};
+use crate::h2::connection::Connection;
 use crate::h2::control::Control;
 use crate::h2::error::{ConnectionError, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, Headers, StreamId, flags};
 use crate::h2::head::{
     Decoded, Meta, Scratch, decode_and_discard, decode_request, decode_trailers,
 };
-use crate::h2::hpack::{self, Indexing};
 use crate::h2::limits::{Budget, FIELD_BLOCK_FACTOR, MAX_CONTINUATIONS};
 use crate::h2::priority::Priority;
 use crate::h2::stream::{Input, Next, State};
-use crate::h2::streams::{Body, NONE, Phase, Stream};
+use crate::h2::streams::{NONE, Phase, Stream};
 use crate::h2::window::Window;
+use crate::response::Body;
 
 /// A field block whose END_HEADERS has not come yet.
 #[derive(Debug, Default)]
@@ -230,9 +228,9 @@ impl<F: Clone> Connection<F> {
             head: Default::default(),
             body: Body::Empty,
         };
-        if self.streams.insert(stream).is_none() {
+        let Some(index) = self.streams.insert(stream) else {
             return self.fail_stream(now_ns, id, StreamError::Refused);
-        }
+        };
         if delivered {
             return Ok(Some(Step::Request {
                 stream: id,
@@ -240,7 +238,8 @@ impl<F: Clone> Connection<F> {
             }));
         }
         self.budgets.spend(Budget::Resets, now_ns)?;
-        self.respond(id, fields_too_large());
+        // The head could not be delivered (RFC 6585, section 5).
+        self.refuse(index, b"431");
         Ok(None)
     }
 
@@ -295,6 +294,7 @@ impl<F: Clone> Connection<F> {
         }
         self.budgets.spend(Budget::Resets, now_ns)?;
         let Some(index) = self.streams.find(id) else {
+            self.forget_ended(id);
             self.resets.add(id, false);
             self.answer(Control::RstStream(id, error.code()))?;
             return Ok(None);
@@ -305,16 +305,5 @@ impl<F: Clone> Connection<F> {
             stream: id,
             code: error.code(),
         }))
-    }
-}
-
-/// 431 (RFC 6585, section 5), which the core answers by itself since the head could not be delivered.
-fn fields_too_large<F>() -> Response<F> {
-    let mut block = Vec::with_capacity(32);
-    hpack::encode_status(&mut block, 431);
-    hpack::encode_field(&mut block, b"content-length", b"0", Indexing::Without);
-    Response {
-        head: [Bytes::from(block), Bytes::new()],
-        body: Body::Empty,
     }
 }

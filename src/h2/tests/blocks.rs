@@ -1,6 +1,8 @@
 //! Field blocks of any size, both ways.
 
 use super::*;
+use crate::h2::limits::MAX_SENT_BLOCK;
+use crate::h2::settings::id;
 
 /// A request whose field block is cut into HEADERS and CONTINUATION frames of `size` bytes.
 fn in_frames(stream: StreamId, block: &[u8], size: usize) -> Vec<u8> {
@@ -147,6 +149,109 @@ fn a_block_larger_than_a_frame_or_a_slot_goes_out_in_parts() {
                 }
             }
         }
+    }
+}
+
+/// Joins the frames of the first field block of a stream, which nothing may interrupt: END_STREAM stands on the first of
+/// them or on none, END_HEADERS on the last alone, and no frame is larger than `limit`.
+fn first_block(frames: &[Frame], stream: StreamId, limit: usize, end_stream: bool) -> Vec<u8> {
+    let from = frames.iter().position(|f| f.header.stream_id == stream);
+    let mut block = Vec::new();
+    for (n, frame) in frames[from.unwrap()..].iter().enumerate() {
+        let header = frame.header;
+        let kind = if n == 0 {
+            Kind::HEADERS
+        } else {
+            Kind::CONTINUATION
+        };
+        assert_eq!((header.kind, header.stream_id), (kind, stream));
+        assert!(frame.payload.len() <= limit && !frame.payload.is_empty());
+        let first = if n == 0 && end_stream {
+            flags::END_STREAM
+        } else {
+            0
+        };
+        assert_eq!(header.flags & !flags::END_HEADERS, first);
+        block.extend_from_slice(&frame.payload);
+        if header.has(flags::END_HEADERS) {
+            return block;
+        }
+    }
+    panic!("it has no end");
+}
+
+#[test]
+fn heads_of_a_mebibyte_and_fields_of_a_hundred_kibibytes() {
+    let many: Vec<_> = (0..1_000)
+        .map(|n| (format!("x-{n}"), "\u{7f}".repeat(1_040)))
+        .collect();
+    let single = vec![("x".to_owned(), "\u{7f}".repeat(100 << 10))];
+    for (list, least) in [(many, 1 << 20), (single, 100 << 10)] {
+        let fields: Vec<_> = [(":status", "200")]
+            .into_iter()
+            .chain(list.iter().map(|(n, v)| (&n[..], &v[..])))
+            .map(|(n, v)| (n.as_bytes(), v.as_bytes(), Indexing::Without))
+            .collect();
+        let head = Bytes::from(hpack::encode_block(&fields, 2 << 20).unwrap());
+        assert!(head.len() >= least);
+        for layout in [Layout::Gathered, Layout::Placed, SEALED] {
+            for (max_frame, limit) in [(16_384, 16_384), ((1 << 24) - 1, 65_536)] {
+                let mut client = Client::wide();
+                client.feed(&settings(&[
+                    (id::MAX_FRAME_SIZE, max_frame),
+                    // Advice that is not heeded (section 10.5.1).
+                    (id::MAX_HEADER_LIST_SIZE, 1_000),
+                ]));
+                client.frames();
+                client.layout = layout;
+                client.feed(&[get(1), get(3), get(5)].concat());
+                let with = |body| Response {
+                    head: [head.clone(), Bytes::new()],
+                    body,
+                };
+                client.core.respond(1, with(Body::Empty));
+                client.core.respond(3, with(bytes(50_000).body));
+                client.core.respond(5, bytes(10));
+                let frames = client.frames();
+                for (stream, end) in [(1, true), (3, false)] {
+                    assert!(first_block(&frames, stream, limit, end) == head);
+                    assert!(body_of(&frames, stream).1);
+                }
+                let full = |f: &&Frame| f.header.stream_id == 1 && f.payload.len() == limit;
+                let full = frames.iter().filter(full).count();
+                let slots = head.len().div_ceil(client.slot_len);
+                assert!(
+                    full + slots >= head.len() / limit,
+                    "frames are as large as may be"
+                );
+                assert_eq!(body_of(&frames, 3).0.len(), 50_000);
+                assert_eq!((client.core.open_streams(), client.ended), (0, 3));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_head_over_the_limit_is_answered_500() {
+    for body in [0, 100] {
+        let mut client = Client::wide();
+        client.feed(&[get(1), get(3)].concat());
+        let over = Bytes::from(vec![0x82; MAX_SENT_BLOCK]);
+        client.core.respond(
+            1,
+            Response {
+                head: [Bytes::from_static(b"\x88"), over],
+                body: bytes(body).body,
+            },
+        );
+        client.core.respond(3, bytes(10));
+        let frames = client.frames();
+        let mut decoder = Decoder::new(4_096);
+        let fields = fields_of(&frames, 1, &mut decoder);
+        let expected = [(":status", "500"), ("content-length", "0")];
+        assert_eq!(fields, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        assert_eq!(body_of(&frames, 1), (vec![], true));
+        assert!(body_of(&frames, 3).1);
     }
 }
 

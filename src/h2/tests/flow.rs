@@ -258,7 +258,10 @@ fn a_file_that_fails_gives_its_window_back() {
         .sum();
     assert_eq!(sent, 65_535);
     // All of the first was framed with END_STREAM, but 20,000 bytes never went out.
-    client.core.body_failed(1, 20_000);
+    client.core.body_failed(Cut {
+        stream: 1,
+        unsent: 20_000,
+    });
     let frames = client.frames();
     assert_eq!(frames[0].payload, ErrorCode::INTERNAL_ERROR.0.to_be_bytes());
     assert_eq!(
@@ -267,7 +270,10 @@ fn a_file_that_fails_gives_its_window_back() {
     );
     assert_eq!(body_of(&frames, 3).0.len(), 20_000);
     // The second has sent a part.
-    client.core.body_failed(3, 5_000);
+    client.core.body_failed(Cut {
+        stream: 3,
+        unsent: 5_000,
+    });
     let frames = client.frames();
     assert_eq!(
         (frames[0].header.kind, frames[0].header.stream_id),

@@ -1,7 +1,7 @@
 //! Peers that say nothing, and peers that read nothing.
 
 use super::*;
-use crate::h2::limits::{STALL_SWEEP_NS, STALL_TIMEOUT_NS};
+use crate::h2::limits::{ANSWERED_TIMEOUT_NS, STALL_SWEEP_NS, STALL_TIMEOUT_NS};
 use crate::h2::settings::id;
 use crate::h2::{ConnectionError, Keepalive, Timeouts};
 
@@ -181,6 +181,29 @@ fn a_connection_whose_window_stays_shut_ends_its_streams() {
     let resets = frames.iter().filter(|f| f.header.kind == Kind::RST_STREAM);
     assert_eq!(resets.count(), 2);
     assert!(client.works(5));
+}
+
+#[test]
+fn an_answered_upload_that_falls_silent_keeps_no_stream() {
+    let mut client = with(Timeouts::default(), &[]);
+    client.now_ns = 1_000 * SECOND;
+    client.feed(&headers(1, &POST, false));
+    client.core.respond(1, bytes(10));
+    let frames = client.frames();
+    assert!(body_of(&frames, 1).1);
+    let frames = pass(&mut client, 1_000 * SECOND + ANSWERED_TIMEOUT_NS - 1);
+    assert_eq!(frames, [], "the little that is left mostly comes");
+    // Neither single bytes nor what is in time keeps it for ever.
+    client.feed(&data(1, b"x", false));
+    let frames = pass(
+        &mut client,
+        1_000 * SECOND + ANSWERED_TIMEOUT_NS + STALL_SWEEP_NS,
+    );
+    assert_eq!(frames[0].header.kind, Kind::RST_STREAM);
+    assert_eq!(frames[0].payload, ErrorCode::NO_ERROR.0.to_be_bytes());
+    assert_eq!(client.core.streams.len(), 0);
+    client.feed(&data(1, b"y", true));
+    assert!(client.works(3));
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn run(seed: u64) -> usize {
                 client.feed(&frame(Kind::PRIORITY_UPDATE, 0, 0, &update));
             }
             15 if known => client.core.reset(stream, ErrorCode::INTERNAL_ERROR),
-            16 if known => client.core.body_failed(stream, 0),
+            16 if known => client.core.body_failed(Cut { stream, unsent: 0 }),
             17 if random.below(20) == 0 => client.core.shutdown(),
             18 if random.below(60) == 0 => client.feed(&window_update(0, 0)),
             19 => client.core.handle_timeout(client.now_ns),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::UnbufferedServerConnection;
+use rustls::server::{Acceptor, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, InsufficientSizeError, UnbufferedStatus,
 };
@@ -37,12 +37,14 @@ pub enum Progress {
 }
 
 /// What a handshake has come to, for those who count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Agreed {
     /// Cipher suite, which tells the version too.
     pub suite: SupportedCipherSuite,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
+    /// What the client called the server (RFC 6066, section 3), if anything; known to the server's side.
+    pub server_name: Option<Box<str>>,
 }
 
 /// rustls's side of a handshake, in either role.
@@ -92,6 +94,9 @@ pub struct Handshake {
     shown: usize,
     /// Bytes shown so far.
     total: usize,
+    /// Reads the client's hello beside rustls's connection, which does not tell what was in it.
+    hello: Option<Acceptor>,
+    server_name: Option<Box<str>>,
 }
 
 /// What to do after one step of rustls.
@@ -122,12 +127,35 @@ impl Handshake {
         Ok(Self::of(Side::Client(side)))
     }
 
+    /// Has [`Agreed::server_name`] told: to be called before any bytes are.
+    pub fn note_server_name(&mut self) {
+        self.hello = Some(Acceptor::default());
+    }
+
+    /// Reads on in the client's hello until it is whole. What is wrong with it is rustls's connection to say.
+    fn read_hello(&mut self, mut input: &[u8]) {
+        let Some(hello) = &mut self.hello else {
+            return;
+        };
+        while !input.is_empty() && hello.read_tls(&mut input).is_ok_and(|n| n > 0) {}
+        match hello.accept() {
+            Ok(None) => {}
+            Ok(Some(accepted)) => {
+                self.server_name = accepted.client_hello().server_name().map(Box::from);
+                self.hello = None;
+            }
+            Err(_) => self.hello = None,
+        }
+    }
+
     fn of(side: Side) -> Self {
         Self {
             connection: Some(Box::new(side)),
             incoming: Vec::new(),
             shown: 0,
             total: 0,
+            hello: None,
+            server_name: None,
         }
     }
 
@@ -140,6 +168,7 @@ impl Handshake {
     /// [`TlsError::DataInHandshake`]; [`TlsError::Ended`] when called after the end.
     pub fn handle_bytes(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Progress, TlsError> {
         let mut connection = self.connection.take().ok_or(TlsError::Ended)?;
+        self.read_hello(input);
         self.incoming.extend_from_slice(input);
         loop {
             match self.step(&mut connection, out) {
@@ -159,6 +188,7 @@ impl Handshake {
                     let common = connection.common();
                     let alpn = common.alpn_protocol().map(Box::from);
                     let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
+                    let server_name = self.server_name.take();
                     let (secrets, kernel) = connection.into_secrets()?;
                     let suite = kernel.suite();
                     let session = Box::new(Session::new(secrets, kernel, alpn)?);
@@ -166,7 +196,11 @@ impl Handshake {
                     return Ok(Progress::Done {
                         session,
                         rest,
-                        agreed: Agreed { suite, resumed },
+                        agreed: Agreed {
+                            suite,
+                            resumed,
+                            server_name,
+                        },
                     });
                 }
                 Step::Failed(error) => {

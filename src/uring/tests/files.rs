@@ -82,7 +82,7 @@ fn files_are_opened_beneath_the_root_only() {
         (c"escape", Err(Errno::XDEV)),
         (c"/etc/passwd", Err(Errno::XDEV)),
     ] {
-        ring.open_beneath(Rc::clone(&root), path.to_owned(), OWNER);
+        ring.open(Rc::clone(&root), path.to_owned(), Resolve::Beneath, OWNER);
         let Event::Opened { file } = event(&mut ring) else {
             panic!("not opened");
         };

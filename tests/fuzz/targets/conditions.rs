@@ -1,9 +1,10 @@
-//! Range, the preconditions, entity tags and dates.
+//! Range, the preconditions, entity tags, dates, and what is negotiated by weights.
 
 use ringlane::http::range::{self, RANGES_MAX};
 use ringlane::http::{
-    ByteRange, Comparison, ContentRange, Decision, EntityTag, Method, Preconditions, RangeOutcome,
-    Ranges, Representation, format_http_date, parse_http_date,
+    Accept, AcceptEncoding, ByteRange, Coding, Comparison, ContentRange, Decision, EntityTag,
+    ListingType, Method, MultipartByteRanges, Preconditions, RangeOutcome, Ranges, Representation,
+    WantDigest, accepts_trailers, format_http_date, parse_http_date,
 };
 
 use super::input::Input;
@@ -84,6 +85,7 @@ pub(crate) fn target(data: &[u8]) {
             check_ranges(&ranges, complete_length);
             assert_eq!(ranges.merged(), ranges, "they are merged");
             disjoint(ranges.as_slice());
+            several_parts(&ranges, complete_length);
         }
         Decision::RangeNotSatisfiable => assert!(method == Method::Get && range.is_some()),
         Decision::PreconditionFailed => {
@@ -109,6 +111,40 @@ fn one_field(field: &[u8], tag: &EntityTag, complete_length: u64) {
     if let Some(secs) = parse_http_date(field) {
         assert_eq!(parse_http_date(&format_http_date(secs)), Some(secs));
     }
+    negotiated(field);
+}
+
+fn negotiated(field: &[u8]) {
+    let codings = AcceptEncoding::of(Some(field));
+    match codings.choose(Coding::PRECOMPRESSED) {
+        Some(coding) => assert!(codings.accepts(coding)),
+        None => assert_eq!(codings.choose([]), None),
+    }
+    let types = Accept::of(Some(field));
+    if types == Accept::default() {
+        assert_eq!(types.listing_type(), ListingType::Html);
+        assert!(!types.accepts_html());
+    }
+    let mut digests = WantDigest::of(Some(field));
+    digests.add_line(b"sha-256=11");
+    assert_eq!(digests.choose(), None);
+    let _ = accepts_trailers(field);
+}
+
+fn several_parts(ranges: &Ranges, complete_length: u64) {
+    let multipart = MultipartByteRanges::new(ranges, b"text/plain", complete_length, 1);
+    let Some(multipart) = multipart else {
+        return;
+    };
+    assert_eq!(multipart.parts(), ranges.as_slice());
+    let mut between = Vec::new();
+    for index in 0..multipart.parts().len() {
+        multipart.put_part_header(index, &mut between);
+    }
+    multipart.put_closing_delimiter(&mut between);
+    let content_length = ranges.total_bytes() + between.len() as u64;
+    assert_eq!(multipart.content_length(), content_length);
+    assert!(content_length < complete_length);
 }
 
 fn check_ranges(ranges: &Ranges, complete_length: u64) {

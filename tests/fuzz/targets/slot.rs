@@ -48,6 +48,7 @@ pub(crate) fn target(data: &[u8]) {
                 slot.put_frame_header(&header);
                 model.extend_from_slice(&header);
             }
+            2 => bare_body(&mut input, &mut slot, &mut model),
             _ => body(&mut input, &mut slot, &mut model),
         }
         assert!(slot.room() <= room, "room never grows");
@@ -75,6 +76,24 @@ fn body(input: &mut Input<'_>, slot: &mut Slot<'_, ()>, model: &mut Vec<u8>) {
     slot.hole(&(), offset, len, at, 1);
     model.extend_from_slice(&header);
     model.extend((offset..offset + len as u64).map(content));
+}
+
+/// A part of a file that nothing announces, with something around it.
+fn bare_body(input: &mut Input<'_>, slot: &mut Slot<'_, ()>, model: &mut Vec<u8>) {
+    let (before, after) = (vec![input.byte(); input.below(20)], [1, 2]);
+    let want = input.u32() as usize % 100_000;
+    let len = slot.body_len(want, before.len() + after.len());
+    assert!(len <= want);
+    if len == 0 {
+        return;
+    }
+    let offset = u64::from(input.u16());
+    slot.put(&before);
+    slot.bare_hole(&(), offset, len, 1);
+    slot.put(&after);
+    model.extend_from_slice(&before);
+    model.extend((offset..offset + len as u64).map(content));
+    model.extend_from_slice(&after);
 }
 
 /// What goes on the wire, without the records; checks that wire and buffer agree on their lengths.

@@ -1,0 +1,330 @@
+//! Responses: the field block, the body piece by piece, and the end.
+
+use bytes::Bytes;
+
+use super::block::{PendingBlock, fits};
+use crate::h2::connection::{Closing, Connection};
+use crate::h2::error::ErrorCode;
+use crate::h2::frame::{FrameHeader, Kind, StreamId, flags};
+use crate::h2::hpack::{FieldToEncode, Indexing, encode_block};
+use crate::h2::limits::{MAX_SENT_BLOCK, MIN_FRAME_AT_END, SMALL_BODY};
+use crate::h2::recv::USEFUL_DATA;
+use crate::h2::stream::{Input, Next, State};
+use crate::h2::streams::{Index, NONE, Phase};
+use crate::response::{Body, End, Piece, Response, Segment, Stream};
+use crate::slot::{FRAME_SLACK, Slot};
+
+impl<F: Clone> Connection<F> {
+    /// Answers the request of `stream`. Ignored when the stream is gone (reset meanwhile) or has an answer.
+    ///
+    /// A head of more than [`MAX_SENT_BLOCK`] bytes is answered 500 instead. One that is more than the peer's
+    /// SETTINGS_MAX_HEADER_LIST_SIZE is sent: that is advice, and the peer may take it all the same (RFC 9113, section
+    /// 10.5.1).
+    pub fn respond(&mut self, stream: StreamId, response: Response<F>) {
+        let Some(index) = self.streams.find(stream) else {
+            return;
+        };
+        let entry = self.streams.get_mut(index);
+        if entry.phase != Phase::Waiting || entry.state == State::HalfClosedLocal {
+            debug_assert!(false, "stream {stream} was answered twice");
+            return;
+        }
+        let [first, second] = &response.head;
+        if first.len().saturating_add(second.len()) > MAX_SENT_BLOCK {
+            return self.refuse(index, b"500");
+        }
+        entry.head = response.head;
+        entry.body = response.body;
+        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
+    }
+
+    /// Answers a request without the application's help.
+    pub(in crate::h2) fn refuse(&mut self, index: Index, status: &[u8; 3]) {
+        let Some(head) = refusal(status) else {
+            return self.reset_stream(index, ErrorCode::INTERNAL_ERROR);
+        };
+        self.streams.get_mut(index).head = [head, Bytes::new()];
+        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
+    }
+
+    /// Adds one more piece to the body of `stream`, which was answered with one whose end is open; whether the stream is
+    /// still there and wants it.
+    pub fn append(&mut self, stream: StreamId, segment: Segment<F>) -> bool {
+        self.supply(stream, |body| body.append(segment))
+    }
+
+    /// Says how the body of `stream` ends, which was answered with one whose end is open; whether the stream is still
+    /// there and wanted to know. Trailers of more than [`MAX_SENT_BLOCK`] bytes end it with INTERNAL_ERROR.
+    pub fn finish(&mut self, stream: StreamId, end: End) -> bool {
+        self.supply(stream, |body| body.finish(end))
+    }
+
+    /// Bytes of the body of `stream` that are known and not framed yet, while its end is open. `None` when its end is
+    /// known, or the stream is gone.
+    #[must_use]
+    pub fn buffered(&self, stream: StreamId) -> Option<u64> {
+        let body = &self.streams.get(self.streams.find(stream)?).body;
+        body.is_open().then(|| body.known_len())
+    }
+
+    fn supply(&mut self, stream: StreamId, supply: impl FnOnce(&mut Stream<F>)) -> bool {
+        let Some(index) = self.streams.find(stream) else {
+            return false;
+        };
+        let entry = self.streams.get_mut(index);
+        match &mut entry.body {
+            Body::Stream(body) if body.is_open() => supply(body),
+            _ => return false,
+        }
+        if entry.phase == Phase::Dry {
+            // Its time was set by the last look for stalled streams: this call does not know what time it is.
+            let rest = entry.rest();
+            self.ready.push_back(&mut self.streams, index, rest);
+        }
+        true
+    }
+
+    /// Puts the field block of a response, and its body when that is small; whether the slot may take more.
+    pub(super) fn put_response(
+        &mut self,
+        slot: &mut Slot<'_, F>,
+        index: Index,
+        base: usize,
+    ) -> bool {
+        let limit = self.block_limit();
+        let stream = self.streams.get_mut(index);
+        if stream.phase == Phase::Ending {
+            return self.put_ending(slot, index, base);
+        }
+        if !fits(slot, stream.head[0].len() + stream.head[1].len(), base) {
+            return false;
+        }
+        let head = std::mem::take(&mut stream.head);
+        let (stream, end_stream) = (stream.id, stream.body.is_empty());
+        let mut pending = PendingBlock::new(stream, self.encoder.prefix(), head, end_stream);
+        self.ready.unlink(&mut self.streams, index, Phase::Heading);
+        if !pending.put(slot, limit) {
+            self.pending = Some(Box::new(pending));
+            return false;
+        }
+        if end_stream {
+            self.end_response(slot, index);
+            return true;
+        }
+        let stream = self.streams.get_mut(index);
+        let len = stream.body.known_len();
+        let window = stream
+            .send_window
+            .available()
+            .min(self.send_window.available());
+        let small = len <= SMALL_BODY.min(u64::from(window));
+        while small && self.streams.get(index).body.known_len() > 0 {
+            match self.put_data(slot, index, base) {
+                Put::Nothing => {
+                    self.queue_rest(index, true);
+                    return false;
+                }
+                Put::Some => {}
+                Put::End => return true,
+            }
+        }
+        self.queue_rest(index, small);
+        true
+    }
+
+    /// Puts what ends a response whose content is out: its trailers, or an empty DATA frame; whether the slot may take
+    /// more.
+    fn put_ending(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> bool {
+        let stream = self.streams.get_mut(index);
+        let block = stream.body.trailers().map_or(0, Bytes::len);
+        if block > MAX_SENT_BLOCK {
+            self.reset_stream(index, ErrorCode::INTERNAL_ERROR);
+            return true;
+        }
+        if !fits(slot, block, base) {
+            return false;
+        }
+        let id = stream.id;
+        let trailers = stream.body.take_trailers();
+        self.ready.unlink(&mut self.streams, index, Phase::Heading);
+        match trailers {
+            None => {
+                let header = FrameHeader {
+                    length: 0,
+                    kind: Kind::DATA,
+                    flags: flags::END_STREAM,
+                    stream_id: id,
+                };
+                let at = slot.put_frame_header(&header.to_bytes());
+                slot.depends(at, id);
+            }
+            Some(block) => {
+                let limit = self.block_limit();
+                let mut pending = PendingBlock::trailers(id, self.encoder.prefix(), block);
+                if !pending.put(slot, limit) {
+                    self.pending = Some(Box::new(pending));
+                    return false;
+                }
+            }
+        }
+        self.end_response(slot, index);
+        true
+    }
+
+    /// Puts one frame of the body that is first in its queue; whether the slot may take more.
+    pub(super) fn put_body(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> bool {
+        match self.put_data(slot, index, base) {
+            Put::Nothing => return false,
+            Put::End => return true,
+            Put::Some => {}
+        }
+        let stream = self.streams.get(index);
+        match stream.rest() {
+            Phase::Body if !stream.priority.incremental || stream.next == NONE => {}
+            Phase::Body => {
+                self.ready.unlink(&mut self.streams, index, Phase::Heading);
+                self.ready.push_back(&mut self.streams, index, Phase::Body);
+            }
+            // Its time goes on: a window may be opened by single bytes.
+            Phase::Blocked => self.ready.unlink(&mut self.streams, index, Phase::Blocked),
+            _ => {
+                self.ready.unlink(&mut self.streams, index, Phase::Heading);
+                self.queue_rest(index, true);
+            }
+        }
+        true
+    }
+
+    /// Puts one DATA frame, as large as the windows, the peer's frame size and the slot allow.
+    fn put_data(&mut self, slot: &mut Slot<'_, F>, index: Index, base: usize) -> Put {
+        let limit = self.data_limit();
+        let stream = self.streams.get_mut(index);
+        let window = stream
+            .send_window
+            .available()
+            .min(self.send_window.available());
+        let Some(piece) = stream.body.front() else {
+            return Put::Nothing;
+        };
+        let left = piece.len();
+        let want = left.min(u64::from(window)).min(limit as u64) as usize;
+        let mut len = slot.payload_len(want, limit);
+        if matches!(piece, Piece::Bytes(_)) {
+            len = len.min(slot.room().saturating_sub(FRAME_SLACK));
+        }
+        if len == 0 || (len < want.min(MIN_FRAME_AT_END) && slot.wire_len() > base) {
+            return Put::Nothing;
+        }
+        let end = len as u64 == stream.body.known_len() && stream.body.is_final();
+        let flags = if end { flags::END_STREAM } else { 0 };
+        let id = stream.id;
+        let header = FrameHeader {
+            length: len as u32,
+            kind: Kind::DATA,
+            flags,
+            stream_id: id,
+        };
+        let frame_at = slot.put_frame_header(&header.to_bytes());
+        match piece {
+            Piece::Bytes(bytes) => {
+                slot.put(&bytes[..len]);
+                if matches!(stream.body, Body::Stream(_)) {
+                    slot.depends(frame_at, id);
+                }
+            }
+            Piece::File { file, offset, .. } => slot.hole(file, offset, len, frame_at, id),
+        }
+        stream.body.advance(len as u64);
+        // Both were asked before.
+        let consumed = stream
+            .send_window
+            .consume(len as u32)
+            .and(self.send_window.consume(len as u32));
+        debug_assert!(consumed.is_ok());
+        self.note_progress(index, len as u32);
+        // A window that opens by a byte at a time pays for its updates and for nothing else.
+        if len >= USEFUL_DATA as usize {
+            self.budgets.earn();
+        } else {
+            self.budgets.earn_updates();
+        }
+        if end {
+            self.end_response(slot, index);
+            return Put::End;
+        }
+        Put::Some
+    }
+
+    /// A response whose field block is out waits for its turn, for its window, or for the application.
+    pub(super) fn queue_rest(&mut self, index: Index, first: bool) {
+        let rest = self.streams.get(index).rest();
+        if rest == Phase::Body && self.ready.body_mask() == 0 {
+            self.clocks.data_ns = self.active_ns;
+        }
+        self.note_progress(index, 0);
+        if first {
+            self.ready.push_front(&mut self.streams, index, rest);
+        } else {
+            self.ready.push_back(&mut self.streams, index, rest);
+        }
+    }
+
+    /// END_STREAM was framed.
+    pub(super) fn end_response(&mut self, slot: &mut Slot<'_, F>, index: Index) {
+        let stream = self.streams.get(index);
+        slot.ends(stream.received_ns);
+        // The core's own refusals are no work that the peer could pay with.
+        if stream.delivered {
+            self.budgets.earn();
+        }
+        let stream = self.streams.get(index);
+        if matches!(stream.body, Body::File { .. } | Body::Stream(_)) {
+            self.ended.push(stream.id);
+        }
+        let half =
+            stream.state.on(Input::Send { end: true }) == Ok(Next::To(State::HalfClosedLocal));
+        self.ready.unlink(&mut self.streams, index, Phase::Waiting);
+        self.advance(index, Input::Send { end: true });
+        if half {
+            let stream = self.streams.get_mut(index);
+            stream.delivered = false;
+            self.note_progress(index, 0);
+            if !matches!(self.closing, Closing::No | Closing::Notice) || self.is_much_left(index) {
+                self.reset_stream(index, ErrorCode::NO_ERROR);
+            }
+        }
+    }
+
+    /// Whether what is left of a request that was answered is more than what is taken and thrown away: the peer is told
+    /// to stop then (RFC 9113, section 8.1). The little that mostly comes is read instead, as violations of the protocol
+    /// in it are worth more to the peer than a reset without error.
+    pub(in crate::h2) fn is_much_left(&self, index: Index) -> bool {
+        let much = (self.recv_initial / 2).max(1);
+        let stream = self.streams.get(index);
+        stream.recv_owed >= much
+            || stream
+                .content_left
+                .is_some_and(|left| left > u64::from(much))
+    }
+}
+
+/// The head of an answer that the core gives by itself.
+fn refusal(status: &[u8; 3]) -> Option<Bytes> {
+    let without = Indexing::Without;
+    let fields: [FieldToEncode<'_>; 2] = [
+        (b":status", status, without),
+        (b"content-length", b"0", without),
+    ];
+    encode_block(&fields, MAX_SENT_BLOCK).map(Bytes::from)
+}
+
+/// What [`Connection::put_data`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    /// The slot takes no more.
+    Nothing,
+    /// A frame.
+    Some,
+    /// The last frame; the stream may be gone.
+    End,
+}

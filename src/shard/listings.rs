@@ -1,0 +1,131 @@
+//! Directory listings: read off the loop, then written piece by piece as the connection takes them.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::answer::{Field, Request};
+use super::open::{Waiter, status};
+use super::protocol::{Protocol, StreamId};
+use super::shared::{Product, Shared};
+use crate::http::{Accept, EntityTag, ListingType};
+use crate::listing::{self, CHUNK_BYTES, Directory, Format, Listing, Policy, Query};
+use crate::response::{End, Segment};
+use crate::site::{SiteId, Symlinks, Treatment};
+
+/// A directory that was read.
+pub(super) struct Ready {
+    pub(super) listing: Listing,
+    pub(super) format: Format,
+    pub(super) etag: EntityTag,
+}
+
+/// What comes of reading a directory: its listing, or the status that says why there is none.
+pub(super) type Listed = Result<Box<Ready>, u16>;
+
+/// A listing that is being sent.
+pub(super) struct Sending {
+    pub(super) stream: StreamId,
+    pub(super) listing: Listing,
+}
+
+impl Sending {
+    /// Keeps a piece ahead of what the core has framed; whether there is more to come.
+    pub(super) fn supply(&mut self, protocol: &mut Protocol) -> bool {
+        while let Some(buffered) = protocol.buffered(self.stream) {
+            if buffered >= CHUNK_BYTES as u64 {
+                return true;
+            }
+            match self.listing.next() {
+                Some(piece) => protocol.append(self.stream, Segment::Bytes(piece)),
+                None => protocol.finish(self.stream, End::Done),
+            }
+        }
+        // The stream is gone, or its end is known.
+        false
+    }
+}
+
+/// The form in which a request wants a directory listed.
+fn format(request: &Request<'_>) -> Format {
+    let mut accept = Accept::default();
+    if let Some(value) = request.get(Field::Accept) {
+        accept.add_line(value);
+    }
+    match accept.listing_type() {
+        ListingType::Html => Format::Html,
+        ListingType::Json => Format::Json,
+    }
+}
+
+impl Shared {
+    /// Has the directory at `path` of a site read; or says `false`: too much is being done already.
+    pub(super) fn list(
+        &mut self,
+        site: SiteId,
+        path: &[u8],
+        treatment: &Treatment,
+        waiter: Waiter,
+    ) -> bool {
+        let request = waiter.request.request();
+        let query = Query::parse(request.query().unwrap_or_default());
+        let format = format(&request);
+        let route = self.sites.locate(site, path);
+        let symlinks = self.sites.mounts()[route.mount.index()].symlinks;
+        let Ok(root) = self.roots[route.mount.index()].try_clone() else {
+            return false;
+        };
+        let trim = |path: &[u8]| Box::<[u8]>::from(path.strip_suffix(b"/").unwrap_or(path));
+        let (shown, rest) = (trim(path), trim(route.rest));
+        let policy = Policy {
+            hidden: treatment.hidden,
+            symlinks: match symlinks {
+                Symlinks::Beneath => listing::Symlinks::Beneath,
+                Symlinks::None => listing::Symlinks::None,
+                Symlinks::All => listing::Symlinks::All,
+            },
+        };
+        let begun = self.offload.begin(waiter, move || {
+            Product::Listed(read(&root, &rest, symlinks, policy).map(|entries| {
+                let listing = Listing::new(&shown, entries, query, format);
+                Box::new(Ready {
+                    etag: listing.etag(),
+                    format,
+                    listing,
+                })
+            }))
+        });
+        self.begun_opening += u32::from(begun);
+        begun
+    }
+}
+
+/// Opens a directory as files are opened, and reads it. Blocks.
+fn read(
+    root: &OwnedFd,
+    path: &[u8],
+    symlinks: Symlinks,
+    policy: Policy,
+) -> Result<listing::Entries, u16> {
+    let resolve = match symlinks {
+        Symlinks::Beneath => ResolveFlags::BENEATH,
+        Symlinks::None => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+        Symlinks::All => ResolveFlags::empty(),
+    };
+    let descriptor = rustix::fs::openat2(
+        root,
+        if path.is_empty() { b"." } else { path },
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve | ResolveFlags::NO_MAGICLINKS,
+    )
+    .map_err(status)?;
+    let directory = Directory {
+        descriptor: descriptor.as_fd(),
+        root: root.as_fd(),
+        path,
+    };
+    listing::read(directory, policy)
+        .map_err(|error| Errno::from_io_error(&error).map_or(500, status))
+}

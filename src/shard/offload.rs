@@ -1,0 +1,140 @@
+//! Work that would hold the loop up and that no ring operation does: a thread beside the shard does it, and what comes of
+//! it is fetched when the shard is woken by its pipe.
+//!
+//! The thread is our own and not one of the executor's: those are reached through a turn of the executor, and a driver
+//! that gives it one may not get its own back (see `PREEMPT_TIMER`).
+
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::uring::{Owner, Slab};
+
+/// Pieces of work that may wait or run at once; more are refused, since each is worth far more than its request costs.
+const MAX_BEGUN: usize = 256;
+
+/// What the thread runs.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The work of one shard: each piece makes a `P`, and is begun for a `W` that waits for it.
+pub(super) struct Offload<W, P> {
+    waiting: Slab<W>,
+    /// To the thread; it is started when there is something to do, and ends with the shard.
+    worker: Option<Sender<Work>>,
+    sender: Sender<(Owner, Option<P>)>,
+    products: Receiver<(Owner, Option<P>)>,
+    /// The pipe that wakes the shard.
+    wake: OwnedFd,
+    affinity: CpuSet,
+}
+
+impl<W, P: Send + 'static> Offload<W, P> {
+    /// `wake` is the writing end of the shard's pipe, non-blocking; `affinity` are the cores to work on.
+    pub(super) fn new(wake: OwnedFd, affinity: CpuSet) -> Self {
+        let (sender, products) = channel();
+        Self {
+            waiting: Slab::default(),
+            worker: None,
+            sender,
+            products,
+            wake,
+            affinity,
+        }
+    }
+
+    /// Has `work` done; or says `false`: there is too much of it already, or descriptors have run out.
+    pub(super) fn begin(&mut self, waiter: W, work: impl FnOnce() -> P + Send + 'static) -> bool {
+        if self.waiting.len() >= MAX_BEGUN {
+            return false;
+        }
+        let Ok(wake) = self.wake.try_clone() else {
+            return false;
+        };
+        let Some(worker) = self.worker() else {
+            return false;
+        };
+        let key = self.waiting.insert_with(|_| waiter);
+        let sender = self.sender.clone();
+        let work: Work = Box::new(move || {
+            let product = catch_unwind(AssertUnwindSafe(work));
+            if product.is_err() {
+                tracing::error!("work for a request panicked; this is a bug");
+            }
+            // The shard is gone only when the server is ending. A full pipe wakes it anyway.
+            let _ = sender.send((key, product.ok()));
+            let _ = rustix::io::write(&wake, b"!");
+        });
+        // The thread ends only with its sender.
+        let _ = worker.send(work);
+        true
+    }
+
+    fn worker(&mut self) -> Option<Sender<Work>> {
+        if self.worker.is_none() {
+            let (worker, queue) = channel::<Work>();
+            let affinity = self.affinity;
+            thread::Builder::new()
+                .name("ringlane-work".to_owned())
+                .spawn(move || {
+                    // It begins on its shard's core. Where this is refused it stays there.
+                    let _ = sched_setaffinity(None, &affinity);
+                    queue.into_iter().for_each(|work| work());
+                })
+                .ok()?;
+            self.worker = Some(worker);
+        }
+        self.worker.clone()
+    }
+
+    /// What has come of a piece of work, and who waits for it: nothing, if it panicked.
+    pub(super) fn next_product(&mut self) -> Option<(W, Option<P>)> {
+        loop {
+            let (key, product) = self.products.try_recv().ok()?;
+            if let Some(waiter) = self.waiting.remove(key) {
+                return Some((waiter, product));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rustix::pipe::{PipeFlags, pipe_with};
+    use rustix::thread::sched_getaffinity;
+
+    use super::*;
+
+    #[test]
+    fn work_is_done_elsewhere_and_fetched_here() {
+        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut offload = Offload::new(wake, sched_getaffinity(None).unwrap());
+        let here = thread::current().id();
+        assert!(offload.begin("first", move || thread::current().id() != here));
+        rustix::io::read(&woken, &mut [0; 1]).unwrap();
+        assert_eq!(offload.next_product(), Some(("first", Some(true))));
+        assert!(offload.begin("panics", || panic!("on purpose")));
+        assert!(offload.begin("second", || false));
+        rustix::io::read(&woken, &mut [0; 1]).unwrap();
+        assert_eq!(offload.next_product(), Some(("panics", None)));
+        rustix::io::read(&woken, &mut [0; 1]).unwrap();
+        assert_eq!(offload.next_product(), Some(("second", Some(false))));
+        assert_eq!(offload.next_product(), None);
+    }
+
+    #[test]
+    fn there_is_only_so_much_of_it() {
+        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut offload = Offload::new(wake, sched_getaffinity(None).unwrap());
+        for n in 0..MAX_BEGUN {
+            assert!(offload.begin(n, || ()));
+        }
+        assert!(!offload.begin(7, || ()));
+        rustix::io::read(&woken, &mut [0; 1]).unwrap();
+        assert_eq!(offload.next_product(), Some((0, Some(()))));
+        assert!(offload.begin(8, || ()));
+    }
+}

@@ -1,0 +1,190 @@
+//! What all connections of a shard use, one at a time.
+
+use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use lru::LruCache;
+
+use super::Serving;
+use super::answer::{Clock, Context, Request, Version};
+use super::counters::Counters;
+use super::listings::Listed;
+use super::offload::Offload;
+use super::open::{Jobs, Waiter};
+use super::output::Pool;
+use super::protocol::{Configs, Scratch};
+use super::represent::Digested;
+use super::seek::site_key;
+use super::timers::Timers;
+use crate::files::coding::CodedCache;
+use crate::files::{Cache, DigestCache, Identity, OpenFile};
+use crate::h2;
+use crate::http::Coding;
+use crate::site::{MountId, SiteId, Sites, Symlinks, Treatment};
+use crate::uring::{Owner, Resolve, Ring};
+
+/// What a completion is about stands in the top bits of its owner's slot; connections have none set.
+pub(super) const LISTENER: u32 = 1 << 30;
+pub(super) const JOB: u32 = 2 << 30;
+pub(super) const WAKE: u32 = 3 << 30;
+pub(super) const KIND: u32 = 3 << 30;
+
+/// Paths of which it is remembered what the rules say.
+const MAX_TREATMENTS: usize = 1_024;
+
+/// What comes of work that is done off the loop.
+pub(super) enum Product {
+    /// A directory was read.
+    Listed(Listed),
+    /// A file was coded, which may have been worth nothing; or could not be read.
+    Coded(Option<Option<Vec<u8>>>),
+    /// Digests were made.
+    Digested(Digested),
+}
+
+/// See the module's documentation.
+pub(super) struct Shared {
+    pub(super) ring: Ring,
+    pub(super) files: Cache,
+    pub(super) coded: CodedCache,
+    /// Files that are being coded.
+    pub(super) being_coded: HashSet<(Identity, Coding)>,
+    pub(super) digests: DigestCache,
+    pub(super) jobs: Jobs,
+    pub(super) offload: Offload<Waiter, Product>,
+    /// Of the mounts, in their order.
+    pub(super) roots: Vec<Rc<OwnedFd>>,
+    pub(super) sites: Sites,
+    /// What the rules say of paths that are no open files, kept since it is asked for again and again.
+    treatments: LruCache<Box<[u8]>, Rc<Treatment>>,
+    treatment_key: Vec<u8>,
+    /// For what no rule can be about.
+    no_rules: Rc<Treatment>,
+    pub(super) configs: Configs,
+    pub(super) scratch: Scratch,
+    /// The resolved path of the request at hand.
+    pub(super) path: Vec<u8>,
+    /// The cache's key of what is looked for.
+    pub(super) key: Vec<u8>,
+    /// The lines of its fields that came more than once.
+    pub(super) joined: Vec<u8>,
+    /// An answer was given whose body cannot be gathered.
+    pub(super) answered_unmapped: bool,
+    /// Requests of the call at hand that have to wait for their file.
+    pub(super) begun_opening: u32,
+    /// Connections that have something to say.
+    pub(super) dirty: VecDeque<Owner>,
+    /// Connections that wait for an arena slot, the longest first.
+    pub(super) starved: VecDeque<Owner>,
+    pub(super) pool: Pool,
+    pub(super) timers: Timers,
+    pub(super) counters: Counters,
+    pub(super) clock: Clock,
+    /// Nanoseconds since the shard began.
+    pub(super) now_ns: u64,
+}
+
+impl Shared {
+    /// For a shard that begins at `now_secs` seconds since the epoch.
+    pub(super) fn new(
+        ring: Ring,
+        serving: Serving,
+        timeouts: h2::Timeouts,
+        offload: Offload<Waiter, Product>,
+        now_secs: u64,
+    ) -> Self {
+        let treatments = NonZeroUsize::new(MAX_TREATMENTS).unwrap_or(NonZeroUsize::MIN);
+        let configs = Configs::new(timeouts);
+        let clock = Clock::new(now_secs);
+        configs.set_date(clock.date(Version::Http1, false));
+        Self {
+            ring,
+            files: Cache::new(serving.files.revalidate),
+            coded: CodedCache::new(),
+            being_coded: HashSet::new(),
+            digests: DigestCache::new(),
+            jobs: Jobs::default(),
+            offload,
+            roots: serving.roots.into_iter().map(Rc::new).collect(),
+            sites: serving.sites,
+            treatments: LruCache::new(treatments),
+            treatment_key: Vec::new(),
+            no_rules: Rc::default(),
+            configs,
+            scratch: Scratch::default(),
+            path: Vec::new(),
+            key: Vec::new(),
+            joined: Vec::new(),
+            answered_unmapped: false,
+            begun_opening: 0,
+            dirty: VecDeque::new(),
+            starved: VecDeque::new(),
+            pool: Pool::default(),
+            timers: Timers::default(),
+            counters: Counters::new(),
+            clock,
+            now_ns: 0,
+        }
+    }
+
+    /// The directory of a mount, and how paths beneath it are resolved.
+    pub(super) fn mount(&self, mount: MountId) -> (Rc<OwnedFd>, Resolve) {
+        let resolve = match self.sites.mounts()[mount.index()].symlinks {
+            Symlinks::Beneath => Resolve::Beneath,
+            Symlinks::None => Resolve::BeneathNoSymlinks,
+            Symlinks::All => Resolve::Anywhere,
+        };
+        (Rc::clone(&self.roots[mount.index()]), resolve)
+    }
+
+    /// What the rules say of a path of a site.
+    pub(super) fn treatment(&mut self, site: SiteId, path: &[u8]) -> Rc<Treatment> {
+        let mut key = std::mem::take(&mut self.treatment_key);
+        key.clear();
+        key.extend_from_slice(&site_key(site));
+        key.extend_from_slice(path);
+        let treatment = match self.treatments.get(&key[..]) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let route = self.sites.locate(site, path);
+                let treatment = Rc::new(self.sites.treatment(&route, path));
+                self.treatments.put(key[..].into(), Rc::clone(&treatment));
+                treatment
+            }
+        };
+        self.treatment_key = key;
+        treatment
+    }
+
+    /// To answer a request with that no site is for.
+    pub(super) fn plain<'a>(&'a self, request: &'a Request<'a>) -> Context<'a> {
+        Context {
+            request,
+            treatment: &self.no_rules,
+            clock: &self.clock,
+            varies: false,
+        }
+    }
+
+    /// Remembers that an answer needs its body placed.
+    pub(super) fn note(&mut self, file: &OpenFile, in_memory: bool) {
+        self.answered_unmapped |= file.mapping.is_none() && !in_memory;
+    }
+
+    /// Takes the time over: nanoseconds since the shard began, and the time of day, asked for once in a second.
+    pub(super) fn set_time(&mut self, now_ns: u64, now_secs: impl FnOnce() -> u64) {
+        const SECOND_NS: u64 = 1_000_000_000;
+        let another = now_ns / SECOND_NS != self.now_ns / SECOND_NS;
+        self.now_ns = now_ns;
+        if another {
+            let now_secs = now_secs();
+            if now_secs != self.clock.now_secs {
+                self.clock = Clock::new(now_secs);
+                self.configs
+                    .set_date(self.clock.date(Version::Http1, false));
+            }
+        }
+    }
+}
