@@ -379,7 +379,7 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         reading: Default::default(),
         identity,
         etag,
-        content_type: "text/html; charset=utf-8",
+        content_type: "text/html; charset=utf-8".into(),
         contents,
         key: Box::default(),
         treatment: Rc::default(),

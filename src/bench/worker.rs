@@ -34,8 +34,12 @@ const BACKOFF_NS: u64 = 10_000_000;
 const MAX_BACKOFF_NS: u64 = 1_000_000_000;
 /// How long a server that never took a connection is tried.
 const PATIENCE_NS: u64 = 1_000_000_000;
-/// How often deadlines are looked after, and how often it is told how things stand.
+/// How often it is looked whether load begins, a step does, or connections are missing; and at least how often, and in
+/// how many parts of the timeout, whether something has had nothing for too long.
 const CHORES_NS: u64 = 10_000_000;
+const TIMEOUTS_NS: u64 = 250_000_000;
+const TIMEOUT_PARTS: u64 = 16;
+/// How often it is told how things stand.
 const REPORT_NS: u64 = 200_000_000;
 /// So long before a request is due the worker stops sleeping: it would wake too late.
 const SPIN_NS: u64 = 60_000;
@@ -127,6 +131,7 @@ struct Worker {
     ever_open: bool,
     told_connected: bool,
     chores_ns: u64,
+    timeouts_ns: u64,
     report_ns: u64,
 }
 
@@ -213,6 +218,7 @@ impl Worker {
             ever_open: false,
             told_connected: false,
             chores_ns: 0,
+            timeouts_ns: 0,
             report_ns: 0,
         })
     }
@@ -290,12 +296,8 @@ impl Worker {
         {
             self.shared.feed.begin(begin_ns);
         }
-        for key in self.connections.keys() {
-            self.with(key, Connection::check_timeouts);
-        }
-        let since_ns = self.shared.now_ns.saturating_sub(self.shared.timeout_ns);
-        while let Some(job) = self.shared.feed.expired(since_ns) {
-            self.shared.gave_up(&job);
+        if self.shared.now_ns >= self.timeouts_ns {
+            self.check_timeouts();
         }
         self.adjust();
         self.dial();
@@ -310,6 +312,18 @@ impl Worker {
         if self.shared.now_ns >= self.report_ns {
             self.report_ns = self.shared.now_ns + REPORT_NS;
             self.tick(reports);
+        }
+    }
+
+    /// Gives up what has had nothing for too long.
+    fn check_timeouts(&mut self) {
+        let (now_ns, timeout_ns) = (self.shared.now_ns, self.shared.timeout_ns);
+        self.timeouts_ns = now_ns + (timeout_ns / TIMEOUT_PARTS).min(TIMEOUTS_NS);
+        for key in self.connections.keys() {
+            self.with(key, Connection::check_timeouts);
+        }
+        while let Some(job) = self.shared.feed.expired(now_ns.saturating_sub(timeout_ns)) {
+            self.shared.gave_up(&job);
         }
     }
 

@@ -157,7 +157,7 @@ mod tests {
             reading: Default::default(),
             identity,
             etag: EntityTag::new(2, contents as u64, 3, 4),
-            content_type: "text/plain",
+            content_type: "text/plain".into(),
             contents: Some(Bytes::from(vec![0; contents])),
             treatment: Default::default(),
             key: Box::default(),

@@ -1,5 +1,6 @@
 //! An open regular file and what is remembered of it.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -63,7 +64,7 @@ pub struct OpenFile {
     /// Strong validator made from the identity.
     pub etag: EntityTag,
     /// Value of Content-Type.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// The whole contents of a small file.
     pub contents: Option<Bytes>,
     /// The key by which the cache knows it.
@@ -116,7 +117,7 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
             changed: (0, 0),
         },
         etag: EntityTag::new(0, len, 0, 0),
-        content_type: "text/plain",
+        content_type: "text/plain".into(),
         contents: None,
         treatment: Default::default(),
         key: Box::default(),

@@ -3,9 +3,8 @@
 //! Chunks are read by the letter of the grammar: what is let pass here as a size, another recipient may read as another.
 
 use super::error::ConnectionError;
-use super::head::Framing;
+use super::head::{Framing, is_token_byte};
 use super::limits::{MAX_CHUNK_LINE, MAX_TRAILER_BYTES};
-use super::request_line::is_token_byte;
 
 /// Content that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

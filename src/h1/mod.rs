@@ -10,7 +10,7 @@
 //! of a request (RFC 9112, section 2.2); a lone LF ends no line.
 //!
 //! - [`error`]: every violation. [`limits`]: every limit, with the attack it stops.
-//! - `request_line`, `head`: a request from its bytes, and what makes it malformed.
+//! - `head`: a request from its bytes, and what makes it malformed.
 //! - `content`: the content of requests, which nobody wants: where it ends.
 //! - `recv`, `exchange`, `send`: the connection's two directions, and what is between them.
 //! - `timeouts`: what happens when nothing happens.
@@ -23,7 +23,7 @@ mod exchange;
 mod head;
 pub mod limits;
 mod recv;
-mod request_line;
+
 mod send;
 mod timeouts;
 

@@ -1,8 +1,8 @@
 //! The receiving direction: from bytes to events.
 //!
-//! A head is parsed when it is there as a whole, in place where it can be; until then only its request line and its
-//! line ends are looked at. So what is found does not depend on how the bytes are cut. What is kept between calls is a
-//! head that is incomplete, bounded by the limits; content passes through.
+//! A head that is there as a whole, and good, is parsed in place. One that is not is framed first: until it is whole,
+//! only its request line and its line ends are looked at, so that what is found does not depend on how the bytes are cut.
+//! What is kept between calls is a head that is incomplete, bounded by the limits; content passes through.
 
 use memchr::memchr;
 
@@ -10,9 +10,8 @@ use super::connection::{Closing, Connection};
 use super::content::{Content, Progress};
 use super::error::ConnectionError;
 use super::exchange::Exchange;
-use super::head::{self, Framing, Meta, RequestHead, Scratch};
+use super::head::{self, Framing, Meta, RequestHead, RequestLine, Rules, Scratch, is_token_byte};
 use super::limits::MAX_REQUEST_LINE;
-use super::request_line::{RequestLine, is_token_byte};
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -156,19 +155,42 @@ impl<F: Clone> Connection<F> {
     /// Reads on in a head: the request's number, and whether it has no content, when the head is complete.
     fn read_head(
         &mut self,
-        mut scan: Scan,
+        scan: Scan,
         now_ns: u64,
         input: &mut &[u8],
         scratch: &mut Scratch,
     ) -> Option<(u32, bool)> {
-        let max_head_bytes = self.config.max_head_bytes;
+        let rules = Rules {
+            scheme: self.scheme,
+            max_head_bytes: self.config.max_head_bytes,
+            max_fields: self.config.max_fields,
+        };
+        if self.partial.is_empty()
+            && let Some((len, meta)) = head::parse_at_once(input, rules, scratch)
+        {
+            *input = &input[len..];
+            return self.begin(&meta, now_ns);
+        }
+        self.frame_head(scan, rules, now_ns, input, scratch)
+    }
+
+    /// The same for a head of which there may be only a part, or which is to be refused.
+    #[inline(never)]
+    fn frame_head(
+        &mut self,
+        mut scan: Scan,
+        rules: Rules,
+        now_ns: u64,
+        input: &mut &[u8],
+        scratch: &mut Scratch,
+    ) -> Option<(u32, bool)> {
         let mut buffer = std::mem::take(&mut self.partial);
         let held = buffer.len();
         let arrived = *input;
         let bytes = if held == 0 {
             arrived
         } else {
-            let len = arrived.len().min(max_head_bytes - held);
+            let len = arrived.len().min(rules.max_head_bytes - held);
             buffer.extend_from_slice(&arrived[..len]);
             &buffer
         };
@@ -183,7 +205,7 @@ impl<F: Clone> Connection<F> {
         }
         let found = match bytes {
             b"\r" if !scan.empty_line => Ok(None),
-            _ => scan.advance(bytes, max_head_bytes),
+            _ => scan.advance(bytes, rules.max_head_bytes),
         };
         let (end, request_line) = match found {
             Ok(Some(found)) => found,
@@ -204,14 +226,7 @@ impl<F: Clone> Connection<F> {
             }
         };
         *input = &arrived[end - held..];
-        let max_fields = self.config.max_fields;
-        let parsed = head::parse(
-            &bytes[..end],
-            request_line,
-            self.scheme,
-            max_fields,
-            scratch,
-        );
+        let parsed = head::parse(&bytes[..end], request_line, rules, scratch);
         let is_head = scan.is_head(bytes);
         if held > 0 {
             scratch.give_back(buffer);

@@ -22,6 +22,7 @@ use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
 use super::offload::Offload;
 use super::open::Finished;
+use super::seek::Stage;
 use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
 use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
@@ -373,6 +374,9 @@ impl<'a> Shard<'a> {
             },
         );
         while let Some((waiter, product)) = self.shared.offload.next_product() {
+            if let Stage::Coding { base, coding, .. } = &waiter.stage {
+                self.shared.being_coded.remove(&(base.identity, *coding));
+            }
             self.with(waiter.asker.connection, |connection, shared| {
                 connection.take(&waiter, product, shared);
             });

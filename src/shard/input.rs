@@ -102,9 +102,9 @@ impl Connection {
     }
 
     /// What was done off the loop for a request of this connection has come.
-    pub(super) fn take(&mut self, waiter: &Waiter, product: Product, shared: &mut Shared) {
+    pub(super) fn take(&mut self, waiter: &Waiter, product: Option<Product>, shared: &mut Shared) {
         match (&waiter.stage, product) {
-            (Stage::Trailers(digesting), Product::Digested(digested)) => {
+            (Stage::Trailers(digesting), Some(Product::Digested(digested))) => {
                 let digests = digesting.trailers(digested, shared);
                 let trailers = answer::trailers(&digests, self.protocol.version());
                 let end = if trailers.is_empty() {
@@ -115,11 +115,17 @@ impl Connection {
                 self.protocol.finish(waiter.asker.stream, end);
                 self.mark(shared);
             }
-            (Stage::Aside(digesting), Product::Digested(digested)) => {
+            (Stage::Aside(digesting), Some(Product::Digested(digested))) => {
                 digesting.finish(digested, shared);
             }
-            (Stage::Listing, Product::Listed(listed)) => self.list(waiter, listed, shared),
-            (_, product) => {
+            (Stage::Listing, Some(Product::Listed(listed))) => self.list(waiter, listed, shared),
+            (Stage::Trailers(_), _) => {
+                self.protocol.finish(waiter.asker.stream, End::Done);
+                self.mark(shared);
+            }
+            (Stage::Aside(_), _) => {}
+            (_, None) => self.resume(waiter, &Err(500), shared),
+            (_, Some(product)) => {
                 self.opening -= 1;
                 let response = seek::resume_with(waiter, product, shared);
                 self.respond(waiter, response, shared);

@@ -24,8 +24,8 @@ pub(super) struct Offload<W, P> {
     waiting: Slab<W>,
     /// To the thread; it is started when there is something to do, and ends with the shard.
     worker: Option<Sender<Work>>,
-    sender: Sender<(Owner, P)>,
-    products: Receiver<(Owner, P)>,
+    sender: Sender<(Owner, Option<P>)>,
+    products: Receiver<(Owner, Option<P>)>,
     /// The pipe that wakes the shard.
     wake: OwnedFd,
     affinity: CpuSet,
@@ -59,9 +59,12 @@ impl<W, P: Send + 'static> Offload<W, P> {
         let key = self.waiting.insert_with(|_| waiter);
         let sender = self.sender.clone();
         let work: Work = Box::new(move || {
-            let product = work();
+            let product = catch_unwind(AssertUnwindSafe(work));
+            if product.is_err() {
+                tracing::error!("work for a request panicked; this is a bug");
+            }
             // The shard is gone only when the server is ending. A full pipe wakes it anyway.
-            let _ = sender.send((key, product));
+            let _ = sender.send((key, product.ok()));
             let _ = rustix::io::write(&wake, b"!");
         });
         // The thread ends only with its sender.
@@ -78,12 +81,7 @@ impl<W, P: Send + 'static> Offload<W, P> {
                 .spawn(move || {
                     // It begins on its shard's core. Where this is refused it stays there.
                     let _ = sched_setaffinity(None, &affinity);
-                    for work in queue {
-                        // What panics has no product: its request is never answered, and all else goes on.
-                        if catch_unwind(AssertUnwindSafe(work)).is_err() {
-                            tracing::error!("work for a request panicked; this is a bug");
-                        }
-                    }
+                    queue.into_iter().for_each(|work| work());
                 })
                 .ok()?;
             self.worker = Some(worker);
@@ -91,8 +89,8 @@ impl<W, P: Send + 'static> Offload<W, P> {
         self.worker.clone()
     }
 
-    /// What has come of a piece of work, and who waits for it.
-    pub(super) fn next_product(&mut self) -> Option<(W, P)> {
+    /// What has come of a piece of work, and who waits for it: nothing, if it panicked.
+    pub(super) fn next_product(&mut self) -> Option<(W, Option<P>)> {
         loop {
             let (key, product) = self.products.try_recv().ok()?;
             if let Some(waiter) = self.waiting.remove(key) {
@@ -117,11 +115,13 @@ mod tests {
         let here = thread::current().id();
         assert!(offload.begin("first", move || thread::current().id() != here));
         rustix::io::read(&woken, &mut [0; 1]).unwrap();
-        assert_eq!(offload.next_product(), Some(("first", true)));
+        assert_eq!(offload.next_product(), Some(("first", Some(true))));
         assert!(offload.begin("panics", || panic!("on purpose")));
         assert!(offload.begin("second", || false));
         rustix::io::read(&woken, &mut [0; 1]).unwrap();
-        assert_eq!(offload.next_product(), Some(("second", false)));
+        assert_eq!(offload.next_product(), Some(("panics", None)));
+        rustix::io::read(&woken, &mut [0; 1]).unwrap();
+        assert_eq!(offload.next_product(), Some(("second", Some(false))));
         assert_eq!(offload.next_product(), None);
     }
 
@@ -134,7 +134,7 @@ mod tests {
         }
         assert!(!offload.begin(7, || ()));
         rustix::io::read(&woken, &mut [0; 1]).unwrap();
-        assert_eq!(offload.next_product(), Some((0, ())));
+        assert_eq!(offload.next_product(), Some((0, Some(()))));
         assert!(offload.begin(8, || ()));
     }
 }

@@ -5,6 +5,7 @@
 //! 3. A small file's contents are read through the ring; a large file is mapped for the kernel to gather from.
 //! 4. Everybody who waits is answered, and the cache remembers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -260,13 +261,22 @@ fn open_file(job: &Job, descriptor: Rc<OwnedFd>, identity: Identity, contents: C
             identity.modified_s,
             identity.modified_ns,
         ),
-        content_type: content_type(&job.key),
+        content_type: own_type(job),
         contents,
         treatment: Rc::clone(&job.treatment),
         key: job.key.clone(),
         heads: Default::default(),
         coded_heads: Default::default(),
     }))
+}
+
+/// The value of Content-Type: by a rule, else by the name. A rule's value was text in the configuration.
+fn own_type(job: &Job) -> Cow<'static, str> {
+    let set = job.treatment.fields.get("content-type");
+    match set.and_then(|value| std::str::from_utf8(value).ok()) {
+        Some(value) => value.to_owned().into(),
+        None => content_type(&job.key).into(),
+    }
 }
 
 #[allow(

@@ -141,7 +141,7 @@ impl Representing<'_> {
     /// As it is coded here, if it is worth it.
     fn coded(self, base: &Rc<OpenFile>, accept: &AcceptEncoding) -> Option<Response<FileRef>> {
         let varies = may_be_coded(base);
-        let worth = base.treatment.compress && worth_coding(base.content_type, base.identity.len);
+        let worth = base.treatment.compress && worth_coding(&base.content_type, base.identity.len);
         let chosen = if worth {
             accept.choose(MADE_HERE)
         } else {
@@ -152,6 +152,10 @@ impl Representing<'_> {
         };
         if let Some(coded) = self.shared.coded.get(&base.identity, coding) {
             return self.made(Rc::clone(base), coding, coded);
+        }
+        if !self.shared.being_coded.insert((base.identity, coding)) {
+            // Who comes meanwhile gets the file as it is, sooner than the coded one would be there.
+            return self.variant(Variant::plain(Rc::clone(base), varies));
         }
         let read_at_secs = self.shared.clock.now_secs;
         let waiter = self.waiter(Stage::Coding {
@@ -166,28 +170,30 @@ impl Representing<'_> {
                     Some(contents) => Some(contents.into()),
                     None => read_all(&file, len),
                 };
-                Product::Coded(read.and_then(|bytes: Vec<u8>| compress(coding, &bytes)))
+                Product::Coded(read.map(|bytes: Vec<u8>| compress(coding, &bytes)))
             })
         });
         if begun {
             self.shared.begun_opening += 1;
             return None;
         }
+        self.shared.being_coded.remove(&(base.identity, coding));
         // The file as it is is always a right answer.
         self.variant(Variant::plain(Rc::clone(base), varies))
     }
 
-    /// Goes on when a file was coded.
+    /// Goes on when a file was coded; `compressed` is `None` where it could not be read, and within it where it does not
+    /// get smaller.
     pub(super) fn compressed(
         self,
         base: &Rc<OpenFile>,
         coding: Coding,
         read_at_secs: u64,
-        compressed: Option<Vec<u8>>,
+        compressed: Option<Option<Vec<u8>>>,
     ) -> Option<Response<FileRef>> {
-        if !is_unchanged(base) {
+        let Some(compressed) = compressed.filter(|_| is_unchanged(base)) else {
             return self.variant(Variant::plain(Rc::clone(base), true));
-        }
+        };
         let coded = self
             .shared
             .coded
@@ -391,7 +397,7 @@ impl Digesting {
 
 /// Whether another request for this file may get it coded.
 fn may_be_coded(base: &OpenFile) -> bool {
-    base.treatment.compress && worth_coding(base.content_type, base.identity.len)
+    base.treatment.compress && worth_coding(&base.content_type, base.identity.len)
 }
 
 /// Of few bytes that are in memory.

@@ -347,6 +347,15 @@ impl<'a> Search<'a> {
                 let context = self.context(&treatment);
                 Step::Done(answer::page(*status, &variant, &context))
             }
+            // It may be known from a request that came to it by another path.
+            (Stage::Path, Ok(Found::File(file)))
+                if file.treatment.refused || file.treatment.redirect.is_some() =>
+            {
+                match self.refused() {
+                    Some(response) => Step::Done(response),
+                    None => Step::Found(Rc::clone(file)),
+                }
+            }
             (_, Ok(Found::File(file))) => Step::Found(Rc::clone(file)),
             (Stage::Path, Ok(Found::Directory)) => {
                 let treatment = self.treatment();
@@ -368,6 +377,7 @@ impl<'a> Search<'a> {
                 let treatment = self.treatment();
                 Step::Done(answer::error(*status, &self.context(&treatment)))
             }
+            (Stage::Coding { .. } | Stage::Digesting(_), Err(status)) => self.fail(*status),
             // The page that was to stand in for what is missing is missing itself.
             _ => self.fail(404),
         }

@@ -1,6 +1,6 @@
 //! What all connections of a shard use, one at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -19,8 +19,9 @@ use super::represent::Digested;
 use super::seek::site_key;
 use super::timers::Timers;
 use crate::files::coding::CodedCache;
-use crate::files::{Cache, DigestCache, OpenFile, PageCache};
+use crate::files::{Cache, DigestCache, Identity, OpenFile, PageCache};
 use crate::h2;
+use crate::http::Coding;
 use crate::site::{MountId, SiteId, Sites, Symlinks, Treatment};
 use crate::uring::{Owner, Resolve, Ring};
 
@@ -37,8 +38,8 @@ const MAX_TREATMENTS: usize = 1_024;
 pub(super) enum Product {
     /// A directory was read.
     Listed(Listed),
-    /// A file was coded, which may have been worth nothing.
-    Coded(Option<Vec<u8>>),
+    /// A file was coded, which may have been worth nothing; or could not be read.
+    Coded(Option<Option<Vec<u8>>>),
     /// Digests were made.
     Digested(Digested),
 }
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     pub(super) files: Cache,
     pub(super) page_cache: PageCache,
     pub(super) coded: CodedCache,
+    /// Files that are being coded.
+    pub(super) being_coded: HashSet<(Identity, Coding)>,
     pub(super) digests: DigestCache,
     pub(super) jobs: Jobs,
     pub(super) offload: Offload<Waiter, Product>,
@@ -102,6 +105,7 @@ impl Shared {
             files: Cache::new(serving.files.revalidate),
             page_cache: serving.files.page_cache,
             coded: CodedCache::new(),
+            being_coded: HashSet::new(),
             digests: DigestCache::new(),
             jobs: Jobs::default(),
             offload,

@@ -6,8 +6,9 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-pub(crate) use ringlane::h2::{Body, Config, ErrorCode as C};
+pub(crate) use ringlane::h2::{Body, Config, End, ErrorCode as C, Segment};
 use ringlane::h2::{Connection, Event, Response, Scratch};
+use ringlane::response::Stream;
 use ringlane::slot::{Layout, Plan, Slot};
 
 pub(crate) use crate::frames::*;
@@ -23,6 +24,12 @@ pub(crate) const HALF_CLOSED: StreamId = 5;
 pub(crate) const RESET: StreamId = 7;
 /// Nothing was said of it, nor of those above.
 pub(crate) const IDLE: StreamId = 11;
+
+/// A body of pieces.
+pub(crate) fn pieces(pieces: &[&'static str], end: End) -> Body<u8> {
+    let segment = |text: &&'static str| Segment::Bytes(Bytes::from_static(text.as_bytes()));
+    Body::Stream(Box::new(Stream::new(pieces.iter().map(segment), end)))
+}
 
 /// What became of something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +202,24 @@ impl Client {
             len,
         };
         self.answer(stream, body);
+    }
+
+    /// Says how a body ends whose end was open.
+    pub(crate) fn finish(&mut self, stream: StreamId, end: &End) {
+        for side in &mut self.sides {
+            assert!(side.core.finish(stream, end.clone()));
+        }
+    }
+
+    /// All that the server has to say now, as bytes.
+    pub(crate) fn wire(&mut self) -> Vec<u8> {
+        let [whole, _] = self.sides.each_mut().map(|side| {
+            while side.core.wants_transmit() {
+                side.transmit();
+            }
+            std::mem::take(&mut side.wire)
+        });
+        whole
     }
 
     pub(crate) fn reset(&mut self, stream: StreamId, code: ErrorCode) {

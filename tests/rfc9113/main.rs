@@ -6,6 +6,8 @@
 
 mod allocations;
 mod client;
+mod client_role;
+#[path = "../support/frames.rs"]
 mod frames;
 mod over_the_wire;
 mod peer;
@@ -15,6 +17,8 @@ mod server;
 #[path = "../serve/trust.rs"]
 mod trust;
 mod wire;
+
+use ringlane::h2;
 
 mod s3_4_preface;
 mod s4_1_frame_format;

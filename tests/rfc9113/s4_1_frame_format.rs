@@ -77,3 +77,30 @@ fn the_reserved_bit_is_ignored() {
     client.send(&with_bit(get(IDLE)));
     assert!(matches!(client.events()[..], [Seen::Request(IDLE, _)]));
 }
+
+/// As above: it is not sent.
+#[test]
+fn the_reserved_bit_is_not_sent() {
+    let mut client = Client::prepared();
+    client.answers_pings = false;
+    client.send(&[ping([0xff; 8]), settings(&[]), get(MOST)].concat());
+    client.send(&data(OPEN, &[0; 40_000][..16_384], false).repeat(3));
+    let long = block(&[(":status", "200"), ("x", &"\\".repeat(40_000))]);
+    client.answer_with(MOST, &long, Body::Bytes(vec![0xff; 20_000].into()));
+    client.reset(HALF_CLOSED, C::CANCEL);
+    client.shutdown();
+    let wire = client.wire();
+    let (mut rest, mut kinds) = (&wire[..], Vec::new());
+    while let Some((head, after)) = rest.split_first_chunk::<FRAME_HEADER_LEN>() {
+        assert_eq!(head[5] & 0x80, 0, "{head:?}");
+        let header = FrameHeader::parse(head);
+        if matches!(header.kind, Kind::WINDOW_UPDATE | Kind::GOAWAY) {
+            assert_eq!(after[0] & 0x80, 0, "of increments and last streams too");
+        }
+        kinds.push(header.kind.0);
+        rest = &after[header.length as usize..];
+    }
+    for kind in [0, 1, 3, 4, 6, 7, 8, 9] {
+        assert!(kinds.contains(&kind), "{kind}");
+    }
+}

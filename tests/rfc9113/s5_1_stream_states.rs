@@ -49,6 +49,30 @@ fn open() {
     }
 }
 
+/// "half-closed (local): A stream that is in the "half-closed (local)" state cannot be used for sending frames other than
+/// WINDOW_UPDATE, PRIORITY, and RST_STREAM."
+#[test]
+fn half_closed_local() {
+    for body in [
+        Body::Empty,
+        pieces(&["a", "b"], End::Done),
+        pieces(&["a"], End::Trailers(block(&[("x", "y")]).into())),
+    ] {
+        let mut client = Client::prepared();
+        client.answer(OPEN, body);
+        let frames = client.receive();
+        let ends = |f: &&Frame| f.header.has(flags::END_STREAM);
+        assert_eq!(frames.iter().filter(ends).count(), 1);
+        assert!(frames.last().unwrap().header.has(flags::END_STREAM));
+        client.send(&[window_update(OPEN, 9), data(OPEN, b"x", false)].concat());
+        client.send(&settings(&[(id::INITIAL_WINDOW_SIZE, 7)]));
+        client.send(&headers(OPEN, &[("x-sum", "1")], true));
+        let on_it = |f: &Frame| f.header.stream_id == OPEN;
+        assert!(!client.receive().iter().any(on_it));
+        client.expect(Fine);
+    }
+}
+
 /// "half-closed (remote): If an endpoint receives additional frames, other than WINDOW_UPDATE, PRIORITY, or RST_STREAM,
 /// for a stream that is in this state, it MUST respond with a stream error (Section 5.4.2) of type STREAM_CLOSED."
 #[test]

@@ -117,6 +117,28 @@ fn what_has_no_content_needs_no_window() {
     client.expect(Fine);
 }
 
+/// As above, when the end is learnt after all content was sent: by an empty frame, or by trailers, which are not subject to
+/// flow control.
+#[test]
+fn an_end_that_comes_late_needs_no_window() {
+    for (end, kind) in [
+        (End::Done, Kind::DATA),
+        (End::Trailers(block(&[("x", "y")]).into()), Kind::HEADERS),
+    ] {
+        let mut client = Client::with(Config::default(), &[(id::INITIAL_WINDOW_SIZE, 3)]);
+        client.send(&get(1));
+        client.answer(1, pieces(&["abc"], End::Open));
+        assert_eq!(data_lengths(&client.receive(), 1), [3]);
+        client.finish(1, &end);
+        let frames = client.receive();
+        let [last] = &frames[..] else {
+            panic!("{frames:?}");
+        };
+        assert!(last.is(kind, 1) && last.header.has(flags::END_STREAM));
+        client.expect(Fine);
+    }
+}
+
 /// Section 6.9.1: "If a sender receives a WINDOW_UPDATE that causes a flow-control window to exceed this maximum, it MUST
 /// terminate either the stream or the connection, as appropriate. For streams, the sender sends a RST_STREAM with an
 /// error code of FLOW_CONTROL_ERROR; for the connection, a GOAWAY frame with an error code of FLOW_CONTROL_ERROR is

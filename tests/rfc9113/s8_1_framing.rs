@@ -259,3 +259,43 @@ fn a_response_before_much_of_the_request() {
     assert!(frames.iter().any(|frame| frame.is(Kind::RST_STREAM, OPEN)));
     assert!(client.is_done());
 }
+
+/// "Trailer fields are carried in a field block that also terminates the stream. That is, trailer fields comprise a sequence
+/// starting with a HEADERS frame, followed by zero or more CONTINUATION frames, where the HEADERS frame bears an END_STREAM
+/// flag." "Other frames (from any stream) MUST NOT occur between the HEADERS frame and any CONTINUATION frames that might
+/// follow."
+#[test]
+fn our_trailers_end_the_stream() {
+    for len in [1, 16_000, 40_000] {
+        let trailers = block(&[("x-sum", &"\\".repeat(len))]);
+        let end = End::Trailers(trailers.clone().into());
+        for late in [false, true] {
+            let mut client = Client::prepared();
+            client.send(&get(IDLE));
+            let known = if late { End::Open } else { end.clone() };
+            client.answer(IDLE, pieces(&["some ", "content"], known));
+            let mut frames = client.receive();
+            if late {
+                client.finish(IDLE, &end);
+                client.send(&[get(IDLE + 2), ping([0; 8])].concat());
+                client.answer(IDLE + 2, Body::Empty);
+                frames.extend(client.receive());
+            }
+            let at = |f: &Frame| f.header.stream_id == IDLE && f.header.has(flags::END_STREAM);
+            let first = frames.iter().position(at).unwrap();
+            assert_eq!(frames[first].header.kind, Kind::HEADERS);
+            let mut sent = frames[first].payload.clone();
+            let mut last = first;
+            while !frames[last].header.has(flags::END_HEADERS) {
+                last += 1;
+                assert!(frames[last].is(Kind::CONTINUATION, IDLE));
+                sent.extend_from_slice(&frames[last].payload);
+            }
+            assert!(sent == trailers);
+            let before = &frames[..first];
+            assert_eq!(data_lengths(before, IDLE), [5, 7]);
+            assert!(!before.iter().any(at), "the content does not end it");
+            client.expect(Fine);
+        }
+    }
+}

@@ -166,8 +166,10 @@ pub struct ClientConnection {
 
     streams: StreamMap<Stream>,
     next_id: StreamId,
-    /// Requests whose HEADERS are not framed yet, in the order of their identifiers.
+    /// Requests whose HEADERS are not framed yet, in the order of their identifiers. Some may be gone.
     fresh: VecDeque<StreamId>,
+    /// How many of those are there.
+    unsent: usize,
     /// Streams with content to send whose window is open, in turn. Some may be gone.
     bodies: VecDeque<StreamId>,
     resets: Resets,
@@ -219,6 +221,7 @@ impl ClientConnection {
             streams: StreamMap::default(),
             next_id: 1,
             fresh: VecDeque::new(),
+            unsent: 0,
             bodies: VecDeque::new(),
             resets: Resets::default(),
             reading: Reading::Frame,
@@ -275,6 +278,7 @@ impl ClientConnection {
         };
         self.streams.insert(id, stream);
         self.fresh.push_back(id);
+        self.unsent += 1;
         Ok(id)
     }
 
@@ -341,7 +345,15 @@ impl ClientConnection {
         if stream.block.is_none() {
             self.resets.add(id, true);
             self.control.push_back(Control::RstStream(id, code));
+        } else {
+            self.unsent -= 1;
         }
+    }
+
+    /// Whether one more request may be framed: the server may have lowered its limit since it was made (section 5.1.2).
+    fn may_begin(&self) -> bool {
+        let begun = self.streams.len() - self.unsent + self.resets.open();
+        begun < self.max_concurrent as usize
     }
 
     /// Removes a stream when both sides have ended it.
@@ -364,6 +376,7 @@ impl ClientConnection {
         self.control.push_back(Control::Goaway);
         self.streams.clear();
         self.fresh.clear();
+        self.unsent = 0;
         self.bodies.clear();
         self.unprocessed.clear();
         self.resets = Resets::default();

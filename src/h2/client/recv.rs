@@ -66,6 +66,9 @@ pub enum ClientEvent<'a> {
     },
 }
 
+/// Length of PRIORITY in bytes (section 6.3).
+const PRIORITY_LEN: u32 = 5;
+
 /// What is being read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reading {
@@ -228,7 +231,6 @@ impl ClientConnection {
                 return Err(ConnectionError::PushDisabled);
             }
             Err(Violation::Connection(error)) => return Err(error),
-            // PRIORITY of a wrong length: what it says is deprecated, and ignored whatever its length.
             Err(Violation::Stream(_)) | Ok(()) => {}
         }
         match (self.block.stream, header.kind) {
@@ -313,7 +315,13 @@ impl ClientConnection {
             }
             Kind::GOAWAY => self.recv_goaway(Goaway::parse(payload)?),
             Kind::WINDOW_UPDATE => self.recv_window_update(id, parse_window_update(payload)?),
-            // PRIORITY, and types that nobody knows (section 5.5).
+            Kind::PRIORITY if header.length != PRIORITY_LEN => {
+                self.reading = Reading::Skip(header.length);
+                self.check_begun(id)
+                    .map_err(|_| ConnectionError::IdlePriorityLength)?;
+                Ok(self.fail_stream(id, StreamError::PriorityLength))
+            }
+            // PRIORITY says nothing to a client; types that nobody knows (section 5.5).
             _ => {
                 self.reading = Reading::Skip(header.length);
                 Ok(None)
@@ -498,17 +506,21 @@ impl ClientConnection {
         Ok(None)
     }
 
-    /// Section 6.8. Streams beyond the last are not processed, and are taken away.
+    /// Section 6.8. Streams beyond the last are not processed, and no more are begun: both are taken away.
     fn recv_goaway<'a>(&mut self, goaway: Goaway<'_>) -> Stepped<'a> {
         let last = goaway.last_stream_id;
         if self.goaway.is_some_and(|before| last > before) {
             return Err(ConnectionError::GoawayRises);
         }
         self.goaway = Some(last);
-        let beyond = self.streams.extract_if(|id, _| *id > last);
+        let beyond = self
+            .streams
+            .extract_if(|id, stream| *id > last || stream.block.is_some());
         let mut ids: Vec<_> = beyond.map(|(id, _)| id).collect();
         ids.sort_unstable();
         self.unprocessed.extend(ids);
+        self.fresh.clear();
+        self.unsent = 0;
         Ok(Some(Step::Goaway(last, goaway.code)))
     }
 }

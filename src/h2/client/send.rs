@@ -22,7 +22,7 @@ impl ClientConnection {
         self.pending.is_some()
             || !self.control.is_empty()
             || self.resets.wants_ping()
-            || !self.fresh.is_empty()
+            || (!self.fresh.is_empty() && self.may_begin())
             || (!self.bodies.is_empty() && self.send_window.available() > 0)
     }
 
@@ -35,7 +35,9 @@ impl ClientConnection {
         if !self.put_pending(slot) || !self.put_control(slot) {
             return;
         }
-        while let Some(id) = self.fresh.pop_front() {
+        while self.may_begin()
+            && let Some(id) = self.fresh.pop_front()
+        {
             if !self.put_request(slot, id) {
                 return;
             }
@@ -173,6 +175,7 @@ impl ClientConnection {
         let Some(block) = stream.block.take() else {
             return true;
         };
+        self.unsent -= 1;
         let head = [block, Bytes::new()];
         let end_stream = stream.body.is_empty();
         let mut pending = PendingBlock::new(id, self.encoder.prefix(), head, end_stream);

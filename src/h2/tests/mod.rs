@@ -6,6 +6,9 @@ mod errors;
 mod failures;
 mod flood;
 mod flow;
+#[allow(dead_code, unused_imports, reason = "one user of several")]
+#[path = "../../../tests/support/frames.rs"]
+pub(super) mod frames;
 mod idle;
 mod large;
 mod malformed;
@@ -19,11 +22,11 @@ mod uploads;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use frames::*;
 
-use super::frame::{FRAME_HEADER_LEN, FrameHeader, Goaway, Kind, flags};
 use super::hpack::{self, Decoder, Indexing};
-use super::settings::SettingsFrame;
-use super::{Body, Config, Connection, Cut, ErrorCode, Event, Response, Scratch, StreamId};
+use super::{Body, Config, Connection, Cut, Event, Response, Scratch};
+use crate::h2;
 use crate::slot::{Layout, Plan, RecordLayout, Slot};
 
 /// TLS 1.3's records.
@@ -73,95 +76,14 @@ enum Seen {
     },
 }
 
-/// A frame that we sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Frame {
-    header: FrameHeader,
-    payload: Vec<u8>,
-}
-
 /// The byte of a file at an offset.
 fn file_byte(file: u8, offset: u64) -> u8 {
     (offset.wrapping_mul(31) >> 3) as u8 ^ file ^ offset as u8
 }
 
-fn frame(kind: Kind, flags: u8, stream_id: StreamId, payload: &[u8]) -> Vec<u8> {
-    let mut out = FrameHeader {
-        length: payload.len() as u32,
-        kind,
-        flags,
-        stream_id,
-    }
-    .to_bytes()
-    .to_vec();
-    out.extend_from_slice(payload);
-    out
-}
-
-fn settings(parameters: &[(u16, u32)]) -> Vec<u8> {
-    SettingsFrame::new(parameters).as_bytes().to_vec()
-}
-
-fn block(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (name, value) in fields {
-        hpack::encode_field(
-            &mut out,
-            name.as_bytes(),
-            value.as_bytes(),
-            Indexing::Without,
-        );
-    }
-    out
-}
-
-const GET: [(&str, &str); 4] = [
-    (":method", "GET"),
-    (":scheme", "https"),
-    (":path", "/"),
-    (":authority", "a.example"),
-];
-const POST: [(&str, &str); 4] = [
-    (":method", "POST"),
-    (":scheme", "https"),
-    (":path", "/"),
-    (":authority", "a.example"),
-];
-
-fn headers(stream: StreamId, fields: &[(&str, &str)], end: bool) -> Vec<u8> {
-    let end = if end { flags::END_STREAM } else { 0 };
-    frame(
-        Kind::HEADERS,
-        flags::END_HEADERS | end,
-        stream,
-        &block(fields),
-    )
-}
-
-fn get(stream: StreamId) -> Vec<u8> {
-    headers(stream, &GET, true)
-}
-
 fn get_with_priority(stream: StreamId, priority: &str) -> Vec<u8> {
     let fields: Vec<_> = GET.into_iter().chain([("priority", priority)]).collect();
     headers(stream, &fields, true)
-}
-
-fn data(stream: StreamId, payload: &[u8], end: bool) -> Vec<u8> {
-    frame(
-        Kind::DATA,
-        if end { flags::END_STREAM } else { 0 },
-        stream,
-        payload,
-    )
-}
-
-fn window_update(stream: StreamId, increment: u32) -> Vec<u8> {
-    super::frame::window_update(stream, increment).to_vec()
-}
-
-fn rst_stream(stream: StreamId, code: ErrorCode) -> Vec<u8> {
-    super::frame::rst_stream(stream, code).to_vec()
 }
 
 fn ok_head() -> [Bytes; 2] {
@@ -373,21 +295,7 @@ impl Client {
 
     /// Splits what was sent into whole frames.
     fn split(&mut self) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        let mut rest = &self.wire[..];
-        while let Some((head, after)) = rest.split_first_chunk::<FRAME_HEADER_LEN>() {
-            let header = FrameHeader::parse(head);
-            let Some((payload, after)) = after.split_at_checked(header.length as usize) else {
-                break;
-            };
-            frames.push(Frame {
-                header,
-                payload: payload.to_vec(),
-            });
-            rest = after;
-        }
-        self.wire = rest.to_vec();
-        frames
+        take_frames(&mut self.wire)
     }
 
     /// All that is to be sent now. Our PINGs are acknowledged, unless the client does not.

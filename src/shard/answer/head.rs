@@ -7,6 +7,9 @@ use crate::h2::hpack::{self, Indexing};
 use crate::http::format_http_date;
 use crate::site::Fields;
 
+/// A rule that sets it has set the file's own type, when that was opened: it is said in a part of several, too.
+const TYPE: &str = "content-type";
+
 /// A head that is being written: status first, then fields with names in lower case.
 pub(super) struct Head<'a> {
     block: Vec<u8>,
@@ -30,7 +33,7 @@ impl<'a> Head<'a> {
                 block.extend_from_slice(b"\r\n");
             }
         }
-        for (name, value) in set.for_status(status) {
+        for (name, value) in set.for_status(status).filter(|(name, _)| *name != TYPE) {
             put_field(&mut block, version, name.as_bytes(), value);
         }
         Self {
@@ -41,10 +44,11 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Adds a field of the server's own, unless a rule has set it. Neither name nor value may hold CR, LF or NUL: they come from this crate, or from a
-    /// configuration that was checked.
+    /// Adds a field of the server's own, unless a rule has set it. Neither name nor value may hold CR, LF or NUL: they
+    /// come from this crate, or from a configuration that was checked.
     pub(super) fn field(&mut self, name: &'static str, value: &[u8]) {
-        if !self.set.for_status(self.status).any(|(set, _)| set == name) {
+        let mut set = self.set.for_status(self.status);
+        if name == TYPE || !set.any(|(set, _)| set == name) {
             put_field(&mut self.block, self.version, name.as_bytes(), value);
         }
     }
@@ -127,14 +131,18 @@ mod tests {
     fn a_head_of_http1_is_text() {
         let mut set = Fields::default();
         set.set("Server".parse().unwrap(), "us".parse().unwrap());
-        set.set("Content-Type".parse().unwrap(), "a/b".parse().unwrap());
+        set.set(
+            "Cache-Control".parse().unwrap(),
+            "no-store".parse().unwrap(),
+        );
         let mut head = Head::new(Version::Http1, 206, &set);
+        head.field("cache-control", b"no-cache");
         head.field("content-type", b"c/d");
         head.field("etag", b"\"x\"");
         head.number("content-length", 12);
         assert_eq!(
             head.into_bytes(),
-            "HTTP/1.1 206 Partial Content\r\nserver: us\r\ncontent-type: a/b\r\netag: \"x\"\r\ncontent-length: 12\r\n"
+            "HTTP/1.1 206 Partial Content\r\nserver: us\r\ncache-control: no-store\r\ncontent-type: c/d\r\netag: \"x\"\r\ncontent-length: 12\r\n"
         );
         let clock = Clock::new(784_111_777);
         assert_eq!(

@@ -6,12 +6,13 @@ use std::rc::Rc;
 
 use ringlane::h2::Scratch;
 use ringlane::h2::client::{ClientConfig, ClientConnection, ClientEvent, Credit, Request};
-use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, StreamId, flags};
+use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, flags};
 use ringlane::h2::hpack::{Indexing, encode_field};
 use ringlane::h2::limits::{MAX_MAX_FRAME_SIZE, PREFACE};
 use ringlane::slot::{Layout, Plan, Slot};
 
 use super::input::Input;
+use super::raw::frame;
 
 struct Side {
     core: ClientConnection,
@@ -83,16 +84,6 @@ impl Side {
         let made = self.core.request(request);
         self.events.push(format!("{made:?}"));
     }
-}
-
-fn frame(kind: Kind, flags: u8, stream_id: StreamId, payload: &[u8]) -> Vec<u8> {
-    let header = FrameHeader {
-        length: payload.len() as u32,
-        kind,
-        flags,
-        stream_id,
-    };
-    [&header.to_bytes()[..], payload].concat()
 }
 
 /// A response's field block: mostly what a server would say.

@@ -6,13 +6,17 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, StreamId, flags};
+use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, flags};
 use ringlane::h2::hpack::{Indexing, encode_field, encode_status};
 use ringlane::h2::limits::{MAX_MAX_FRAME_SIZE, PREFACE};
-use ringlane::h2::{Body, Config, Connection, Cut, ErrorCode, Event, Response, Scratch};
+use ringlane::h2::{
+    Body, Config, Connection, End, ErrorCode, Event, Response, Scratch, Segment, StreamId, cut,
+};
+use ringlane::response::Stream;
 use ringlane::slot::{Layout, Plan, Slot};
 
 use super::input::Input;
+use super::raw::frame;
 
 /// Slots that the rest is said in, at most.
 const MOST_SLOTS: usize = 2_000;
@@ -81,12 +85,18 @@ impl Side {
         assert!(input.is_empty(), "all input is taken");
     }
 
-    fn transmit(&mut self, now_ns: u64) {
+    /// Sends a slot; when `lost` is given, the file of one of its holes cannot fill it.
+    fn transmit(&mut self, now_ns: u64, lost: Option<u8>) {
         let mut buffer = vec![0; 40_000];
         let mut plan = Plan::default();
         let mut slot = Slot::new(&mut buffer, &mut plan, Layout::Gathered, 200_000);
         self.core.poll_transmit(now_ns, &mut slot);
         slot.finish();
+        if let Some(lost) = lost.filter(|_| !plan.holes.is_empty()) {
+            let from = usize::from(lost) % plan.holes.len();
+            let cut = cut(&mut plan, &mut buffer, Layout::Gathered, from);
+            self.core.body_failed(cut);
+        }
         let mut from = plan.used.start;
         for hole in &plan.holes {
             self.wire.extend_from_slice(&buffer[from..hole.at]);
@@ -97,6 +107,26 @@ impl Side {
     }
 }
 
+/// A piece of a body: every other one is of a file.
+fn segment(choice: u8) -> Segment<()> {
+    match choice % 2 {
+        0 => Segment::Bytes(Bytes::from(vec![b's'; usize::from(choice) * 50])),
+        _ => Segment::File {
+            file: (),
+            offset: 0,
+            len: u64::from(choice) * 500,
+        },
+    }
+}
+
+/// How a body ends.
+fn end(choice: u8) -> End {
+    match choice % 3 {
+        0 => End::Done,
+        _ => End::Trailers(Bytes::from(vec![0x88; usize::from(choice) * 200])),
+    }
+}
+
 fn response(choice: u8) -> Response<()> {
     let mut head = Vec::new();
     encode_status(&mut head, 200);
@@ -104,29 +134,25 @@ fn response(choice: u8) -> Response<()> {
         let value = vec![b'v'; usize::from(choice) * 300];
         encode_field(&mut head, b"x-long", &value, Indexing::Without);
     }
-    let body = match choice % 3 {
+    let body = match choice % 5 {
         0 => Body::Empty,
         1 => Body::Bytes(Bytes::from(vec![b'b'; usize::from(choice) * 100])),
-        _ => Body::File {
+        2 => Body::File {
             file: (),
             offset: 0,
             len: u64::from(choice) * 3_000,
         },
+        // Known to its end, or open.
+        known => {
+            let end = [end(choice), End::Open][usize::from(known == 4)].clone();
+            let pieces = [segment(choice), segment(choice / 2), segment(choice / 3)];
+            Body::Stream(Box::new(Stream::new(pieces, end)))
+        }
     };
     Response {
         head: [head.into(), Bytes::new()],
         body,
     }
-}
-
-fn frame(kind: Kind, flags: u8, stream_id: StreamId, payload: &[u8]) -> Vec<u8> {
-    let header = FrameHeader {
-        length: payload.len() as u32,
-        kind,
-        flags,
-        stream_id,
-    };
-    [&header.to_bytes()[..], payload].concat()
 }
 
 /// A request's field block; the bytes choose its path and one more field, which may be indexed.
@@ -151,6 +177,10 @@ enum Step {
     Bytes(Vec<u8>),
     Both(fn(&mut Connection<()>, StreamId), StreamId),
     Transmit,
+    /// As `Transmit`, with a hole that cannot be filled.
+    Lose(u8),
+    Append(StreamId, u8),
+    Finish(StreamId, u8),
     Time(u64),
 }
 
@@ -172,7 +202,7 @@ impl Peer {
     }
 
     fn next(&mut self, input: &mut Input<'_>) -> Step {
-        let bytes = match input.byte() % 24 {
+        let bytes = match input.byte() % 26 {
             0..5 => {
                 self.last += 2;
                 let end = input.byte() & flags::END_STREAM;
@@ -222,13 +252,9 @@ impl Peer {
                     self.stream(input),
                 );
             }
-            22 => {
-                // It is for streams that had their answer.
-                return Step::Both(
-                    |core, stream| core.body_failed(Cut { stream, unsent: 1 }),
-                    self.stream(input) | 1,
-                );
-            }
+            22 => return Step::Append(self.stream(input), input.byte()),
+            23 => return Step::Finish(self.stream(input), input.byte()),
+            24 => return Step::Lose(input.byte()),
             _ => frame(Kind::GOAWAY, 0, 0, input.string()),
         };
         Step::Bytes(bytes)
@@ -267,8 +293,20 @@ pub(crate) fn target(data: &[u8]) {
         match peer.next(&mut input) {
             Step::Bytes(bytes) => tell(&mut whole, &mut pieces, now_ns, &bytes),
             Step::Transmit => {
-                whole.transmit(now_ns);
-                pieces.transmit(now_ns);
+                whole.transmit(now_ns, None);
+                pieces.transmit(now_ns, None);
+            }
+            Step::Lose(lost) => {
+                whole.transmit(now_ns, Some(lost));
+                pieces.transmit(now_ns, Some(lost));
+            }
+            Step::Append(stream, choice) => {
+                let there = whole.core.append(stream, segment(choice));
+                assert_eq!(pieces.core.append(stream, segment(choice)), there);
+            }
+            Step::Finish(stream, choice) => {
+                let there = whole.core.finish(stream, end(choice));
+                assert_eq!(pieces.core.finish(stream, end(choice)), there);
             }
             Step::Time(passed) => {
                 now_ns += passed;
@@ -287,8 +325,8 @@ pub(crate) fn target(data: &[u8]) {
         if !whole.core.wants_transmit() {
             break;
         }
-        whole.transmit(now_ns);
-        pieces.transmit(now_ns);
+        whole.transmit(now_ns, None);
+        pieces.transmit(now_ns, None);
     }
     assert!(!whole.core.wants_transmit(), "it comes to an end");
     assert!(whole.core.error().is_none() || whole.core.is_done());

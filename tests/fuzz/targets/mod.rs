@@ -8,4 +8,9 @@ pub(crate) mod hpack;
 pub(crate) mod http1;
 mod input;
 pub(crate) mod path;
+#[allow(dead_code, unused_imports, reason = "one user of several")]
+#[path = "../../support/frames.rs"]
+mod raw;
 pub(crate) mod slot;
+
+use ringlane::h2;

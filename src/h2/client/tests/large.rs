@@ -29,7 +29,7 @@ fn told(policy: FramePolicy, lengths: &[u64]) -> Vec<u32> {
         let stream = told.core.request(get("/")).unwrap();
         told.frames();
         let length = length.to_string();
-        let wire = head(
+        let wire = headers(
             stream,
             &[(":status", "200"), ("content-length", &length)],
             false,
@@ -68,14 +68,14 @@ fn the_four_policies() {
 fn wire() -> Vec<u8> {
     let mut wire = Vec::new();
     let length = |length| ("content-length", length);
-    wire.extend(head(1, &[(":status", "200"), length("70000")], false));
-    wire.extend(head(3, &[(":status", "200")], false));
+    wire.extend(headers(1, &[(":status", "200"), length("70000")], false));
+    wire.extend(headers(3, &[(":status", "200")], false));
     wire.extend(data(1, &[1; 30_000], false));
     wire.extend(data(3, &[3; 16_384], false));
     wire.extend(frame(Kind::PING, 0, 0, b"pingpong"));
     wire.extend(data(3, b"", false));
     wire.extend(data(1, &[1; 40_000], true));
-    wire.extend(head(5, &[(":status", "200"), length("9")], false));
+    wire.extend(headers(5, &[(":status", "200"), length("9")], false));
     let padded = [&[200][..], &[3; 7_000], &[0; 200]].concat();
     wire.extend(frame(Kind::DATA, flags::PADDED, 3, &padded));
     wire.extend(data(5, &[5; 9], true));

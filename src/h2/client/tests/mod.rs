@@ -9,11 +9,10 @@ mod violations;
 use std::rc::Rc;
 
 use super::*;
-use crate::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, flags};
 use crate::h2::head::Scratch;
-use crate::h2::hpack::{Indexing, encode_field};
-use crate::h2::limits::PREFACE;
-use crate::h2::settings::SettingsFrame;
+use crate::h2::tests::frames::{
+    FRAME_HEADER_LEN, FrameHeader, Kind, PREFACE, data, flags, frame, headers, settings,
+};
 use crate::slot::{Layout, Plan, Slot};
 
 /// An event that owns what it says. Data is joined.
@@ -35,35 +34,6 @@ struct Told {
     /// How many bytes it gets at once.
     piece: usize,
     slot_bytes: usize,
-}
-
-fn frame(kind: Kind, flags: u8, stream_id: StreamId, payload: &[u8]) -> Vec<u8> {
-    let header = FrameHeader {
-        length: payload.len() as u32,
-        kind,
-        flags,
-        stream_id,
-    };
-    [&header.to_bytes()[..], payload].concat()
-}
-
-fn head(stream: StreamId, fields: &[(&str, &str)], end: bool) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        let (name, value) = (name.as_bytes(), value.as_bytes());
-        encode_field(&mut block, name, value, Indexing::Without);
-    }
-    let end = if end { flags::END_STREAM } else { 0 };
-    frame(Kind::HEADERS, flags::END_HEADERS | end, stream, &block)
-}
-
-fn data(stream: StreamId, payload: &[u8], end: bool) -> Vec<u8> {
-    let end = if end { flags::END_STREAM } else { 0 };
-    frame(Kind::DATA, end, stream, payload)
-}
-
-fn settings(parameters: &[(u16, u32)]) -> Vec<u8> {
-    SettingsFrame::new(parameters).as_bytes().to_vec()
 }
 
 fn get(path: &str) -> Request {
@@ -193,7 +163,7 @@ impl Told {
             return false;
         };
         self.frames();
-        let seen = self.feed(&head(stream, &[(":status", "200")], true));
+        let seen = self.feed(&headers(stream, &[(":status", "200")], true));
         seen == [Seen::Response(stream, 200, true)]
     }
 }

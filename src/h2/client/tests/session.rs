@@ -12,9 +12,9 @@ fn informational_responses_come_before_the_final_one() {
         let stream = told.core.request(get("/")).unwrap();
         told.frames();
         let wire = [
-            head(stream, &[(":status", "100")], false),
-            head(stream, &[(":status", "103"), ("link", "</a>")], false),
-            head(
+            headers(stream, &[(":status", "100")], false),
+            headers(stream, &[(":status", "103"), ("link", "</a>")], false),
+            headers(
                 stream,
                 &[(":status", "200"), ("content-length", "5")],
                 false,
@@ -23,7 +23,7 @@ fn informational_responses_come_before_the_final_one() {
             data(stream, b"", false),
             frame(Kind(0xab), 0xff, stream, b"ignored"),
             data(stream, b"llo", false),
-            head(stream, &[("x-checksum", "1")], true),
+            headers(stream, &[("x-checksum", "1")], true),
         ]
         .concat();
         let seen = told.feed(&wire);
@@ -51,7 +51,7 @@ fn responses_without_content_may_say_how_long_it_would_be() {
     let other = told.core.request(get("/")).unwrap();
     told.frames();
     for (stream, status) in [(stream, "200"), (other, "304")] {
-        let seen = told.feed(&head(stream, &[(":status", status), length], true));
+        let seen = told.feed(&headers(stream, &[(":status", status), length], true));
         assert_eq!(
             seen,
             [Seen::Response(stream, status.parse().unwrap(), true)]
@@ -60,7 +60,7 @@ fn responses_without_content_may_say_how_long_it_would_be() {
     // But they have none.
     let stream = told.core.request(head_request).unwrap();
     told.frames();
-    told.feed(&head(stream, &[(":status", "200"), length], false));
+    told.feed(&headers(stream, &[(":status", "200"), length], false));
     let seen = told.feed(&data(stream, b"hello", true));
     assert_eq!(
         seen,
@@ -94,12 +94,12 @@ fn goaway_names_the_requests_that_can_be_made_again() {
     );
     // What comes of them all the same is for nobody, and those before are still answered.
     assert_eq!(
-        told.feed(&head(streams[2], &[(":status", "200")], true)),
+        told.feed(&headers(streams[2], &[(":status", "200")], true)),
         []
     );
     for stream in &streams[..2] {
         assert!(!told.core.is_done());
-        told.feed(&head(*stream, &[(":status", "200")], true));
+        told.feed(&headers(*stream, &[(":status", "200")], true));
     }
     assert_eq!(told.core.goaway(), Some(last));
     assert!(told.core.is_done());
@@ -119,7 +119,7 @@ fn resets_of_the_server() {
         [Seen::Reset(streams[0], refused, true)]
     );
     // The whole response, and then: the rest of the request is not needed (section 8.1).
-    told.feed(&head(streams[1], &[(":status", "200")], true));
+    told.feed(&headers(streams[1], &[(":status", "200")], true));
     assert_eq!(told.core.open_streams(), 1);
     assert_eq!(told.feed(&reset(streams[1], ErrorCode::NO_ERROR)), []);
     assert_eq!(told.core.open_streams(), 0);
@@ -138,7 +138,7 @@ fn no_more_streams_than_the_server_allows() {
     told.feed(&settings(&[(id::MAX_CONCURRENT_STREAMS, 101)]));
     assert_eq!(told.core.request(get("/")), Err(RequestError::Busy));
     told.frames();
-    told.feed(&head(1, &[(":status", "200")], true));
+    told.feed(&headers(1, &[(":status", "200")], true));
     assert!(told.core.request(get("/")).is_ok());
 }
 
@@ -162,7 +162,7 @@ fn requests_that_are_given_up() {
     assert_eq!(told.resets(), [(sent, ErrorCode::CANCEL)]);
     // On its way before the server knew; the connection's window gets it back.
     let owed = told.core.recv_owed;
-    assert_eq!(told.feed(&head(sent, &[(":status", "200")], false)), []);
+    assert_eq!(told.feed(&headers(sent, &[(":status", "200")], false)), []);
     assert_eq!(told.feed(&data(sent, &[0; 1_000], true)), []);
     assert_eq!(told.core.recv_owed, owed + 1_000);
     assert!(told.works());
@@ -200,7 +200,7 @@ fn the_frame_size_can_be_changed() {
     let said = told.said(Kind::SETTINGS);
     assert!(said[0].1.ends_with(&65_536u32.to_be_bytes()), "list size");
     assert!(said[0].1.windows(6).any(|p| p == [0, 5, 0, 1, 0x86, 0xa0]));
-    told.feed(&head(stream, &[(":status", "200")], false));
+    told.feed(&headers(stream, &[(":status", "200")], false));
     // Allowed at once, whether it is acknowledged or not.
     told.feed(&data(stream, &[0; 90_000], false));
     told.feed(&frame(Kind::SETTINGS, flags::ACK, 0, &[]));
@@ -227,7 +227,7 @@ fn credit_is_given_at_half_or_at_once() {
         let mut told = Told::with(config, &[]);
         let stream = told.core.request(get("/")).unwrap();
         told.frames();
-        told.feed(&head(stream, &[(":status", "200")], false));
+        told.feed(&headers(stream, &[(":status", "200")], false));
         let mut said = 0;
         for _ in 0..10 {
             told.feed(&data(stream, &[0; 1_000], false));
@@ -253,6 +253,6 @@ fn pings_are_answered_and_a_shutdown_finishes_what_is_in_flight() {
     assert_eq!(kinds, [Kind::PING, Kind::GOAWAY]);
     assert_eq!(told.core.request(get("/")), Err(RequestError::Closing));
     assert!(!told.core.is_done());
-    told.feed(&head(stream, &[(":status", "200")], true));
+    told.feed(&headers(stream, &[(":status", "200")], true));
     assert!(told.core.is_done());
 }

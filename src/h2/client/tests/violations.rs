@@ -46,7 +46,7 @@ fn malformed_responses_end_their_stream() {
     for (fields, end, error) in cases {
         let stream = told.core.request(get("/")).unwrap();
         told.frames();
-        let seen = told.feed(&head(stream, fields, *end));
+        let seen = told.feed(&headers(stream, fields, *end));
         let reset = Seen::Reset(stream, error.code(), false);
         assert_eq!(seen, [reset], "{error:?}");
         assert_eq!(told.resets(), [(stream, error.code())]);
@@ -58,18 +58,21 @@ fn malformed_responses_end_their_stream() {
 fn content_and_trailers_that_are_malformed_end_their_stream() {
     let ok = |stream, length| {
         let fields = [(":status", "200"), ("content-length", length)];
-        head(stream, &fields, false)
+        headers(stream, &fields, false)
     };
-    let plain = |stream| head(stream, &[(":status", "200")], false);
+    let plain = |stream| headers(stream, &[(":status", "200")], false);
     type Wire = fn(StreamId) -> Vec<u8>;
     let cases: [(Wire, S); 7] = [
         (|s| data(s, b"x", true), S::DataBeforeResponse),
         (|s| data(s, b"x", true), S::ContentLengthMismatch),
         (|s| data(s, b"xyz", false), S::ContentLengthMismatch),
-        (|s| head(s, &[("a", "b")], true), S::ContentLengthMismatch),
-        (|s| head(s, &[("a", "b")], false), S::TrailersWithoutEnd),
         (
-            |s| head(s, &[(":status", "200")], true),
+            |s| headers(s, &[("a", "b")], true),
+            S::ContentLengthMismatch,
+        ),
+        (|s| headers(s, &[("a", "b")], false), S::TrailersWithoutEnd),
+        (
+            |s| headers(s, &[(":status", "200")], true),
             S::PseudoFieldInTrailers,
         ),
         (
@@ -114,8 +117,8 @@ fn violations_that_end_the_connection() {
             C::PriorityUpdateFromServer,
         ),
         // Streams that we have not begun, and those that only a server that pushes begins.
-        (head(3, &[(":status", "200")], true), C::IdleStream),
-        (head(2, &[(":status", "200")], true), C::IdleStream),
+        (headers(3, &[(":status", "200")], true), C::IdleStream),
+        (headers(2, &[(":status", "200")], true), C::IdleStream),
         (data(3, b"x", true), C::IdleStream),
         (update(3, 1), C::IdleStream),
         (frame(Kind::RST_STREAM, 0, 3, &[0; 4]), C::IdleStream),
@@ -188,7 +191,7 @@ fn windows_that_a_server_oversteps() {
     let mut told = Told::with(config.clone(), &[]);
     let stream = told.core.request(get("/")).unwrap();
     told.frames();
-    told.feed(&head(stream, &[(":status", "200")], false));
+    told.feed(&headers(stream, &[(":status", "200")], false));
     told.feed(&data(stream, &[0; 10], false));
     let code = ErrorCode::FLOW_CONTROL_ERROR;
     // Half of it is owed, and said; but not seen by the server yet.
@@ -204,7 +207,7 @@ fn windows_that_a_server_oversteps() {
     let mut told = Told::with(wide, &[]);
     let stream = told.core.request(get("/")).unwrap();
     told.frames();
-    told.feed(&head(stream, &[(":status", "200")], false));
+    told.feed(&headers(stream, &[(":status", "200")], false));
     for _ in 0..4 {
         told.feed(&data(stream, &[0; 16_000], false));
     }
@@ -218,13 +221,13 @@ fn frames_of_a_stream_that_is_closed() {
     let mut told = Told::new();
     let stream = told.core.request(get("/")).unwrap();
     told.frames();
-    told.feed(&head(stream, &[(":status", "200")], true));
+    told.feed(&headers(stream, &[(":status", "200")], true));
     told.feed(&data(stream, b"late", false));
     let closed = ErrorCode::STREAM_CLOSED;
     assert_eq!(told.resets(), [(stream, closed)]);
     assert!(told.works());
     // The PING that followed the reset is acknowledged: now nothing is absorbed any more.
     told.feed(&frame(Kind::PING, flags::ACK, 0, b"rl:reset"));
-    told.feed(&head(stream, &[(":status", "200")], true));
+    told.feed(&headers(stream, &[(":status", "200")], true));
     assert_eq!(told.core.error(), Some(C::HeadersOnClosedStream));
 }

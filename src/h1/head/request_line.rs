@@ -1,27 +1,26 @@
 //! The request line (RFC 9112, section 3): `method SP request-target SP HTTP-version`.
 //!
-//! It is taken apart here, not by `httparse`, whose one error for all does not tell 400 from 505, and which refuses minor
-//! versions that RFC 9110, section 2.5, wants served.
+//! Those that `httparse` takes are taken; the others are looked at here. Its one error for all does not tell 400 from 505,
+//! and it refuses minor versions that RFC 9110, section 2.5, wants served, and targets that are not UTF-8.
 
 use std::ops::Range;
 
 use memchr::{memchr, memrchr};
 
-use super::error::ConnectionError;
+use crate::h1::error::ConnectionError;
 
 /// Where the parts of a request line are, counted from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct RequestLine {
+pub(in crate::h1) struct RequestLine {
     method_len: u32,
     target_end: u32,
-    len: u32,
     /// Whether the client speaks HTTP/1.0: what it does not say, it does not know.
-    pub(super) http10: bool,
+    pub(in crate::h1) http10: bool,
 }
 
 impl RequestLine {
     /// Takes a line apart, given without its line end.
-    pub(super) fn parse(line: &[u8]) -> Result<Self, ConnectionError> {
+    pub(in crate::h1) fn parse(line: &[u8]) -> Result<Self, ConnectionError> {
         let parts = memchr(b' ', line).zip(memrchr(b' ', line));
         let Some((method_len, target_end)) = parts.filter(|(first, last)| first < last) else {
             return Err(refusal(line));
@@ -41,22 +40,30 @@ impl RequestLine {
         Ok(Self {
             method_len: method_len as u32,
             target_end: target_end as u32,
-            len: line.len() as u32,
             http10,
         })
     }
 
-    pub(super) fn method(self) -> Range<usize> {
+    /// A line that `httparse` took apart.
+    pub(in crate::h1) fn parsed(method: &str, target: &str, http10: bool) -> Self {
+        Self {
+            method_len: method.len() as u32,
+            target_end: (method.len() + 1 + target.len()) as u32,
+            http10,
+        }
+    }
+
+    pub(in crate::h1) fn method(self) -> Range<usize> {
         0..self.method_len as usize
     }
 
-    pub(super) fn target(self) -> Range<usize> {
+    pub(in crate::h1) fn target(self) -> Range<usize> {
         self.method_len as usize + 1..self.target_end as usize
     }
 
     /// The length of the line with its line end.
-    pub(super) fn len(self) -> usize {
-        self.len as usize + 2
+    pub(in crate::h1) fn len(self) -> usize {
+        self.target_end as usize + " HTTP/1.1\r\n".len()
     }
 }
 
@@ -91,7 +98,7 @@ fn is_token(bytes: &[u8]) -> bool {
 }
 
 /// `tchar` (RFC 9110, section 5.6.2).
-pub(super) const fn is_token_byte(byte: u8) -> bool {
+pub(in crate::h1) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

@@ -1,10 +1,11 @@
-//! Frames as a client writes and reads them.
+//! Frames as a peer writes and reads them, for the tests of the core, of the RFCs and the fuzzer. Who includes this file
+//! has the crate's `h2` in scope.
 
-pub(crate) use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Goaway, Kind, flags};
-use ringlane::h2::hpack::{self, Indexing};
-pub(crate) use ringlane::h2::limits::PREFACE;
-pub(crate) use ringlane::h2::settings::id;
-pub(crate) use ringlane::h2::{ErrorCode, StreamId};
+pub(crate) use super::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Goaway, Kind, flags};
+use super::h2::hpack::{self, Indexing};
+pub(crate) use super::h2::limits::PREFACE;
+pub(crate) use super::h2::settings::id;
+pub(crate) use super::h2::{ErrorCode, StreamId};
 
 /// Both flags of a HEADERS frame that is a request as a whole.
 pub(crate) const WHOLE: u8 = flags::END_HEADERS | flags::END_STREAM;
