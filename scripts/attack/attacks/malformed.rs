@@ -185,11 +185,12 @@ pub(super) fn window_updates(target: &Target) -> io::Result<Outcome> {
     })
 }
 
-/// Bytes that are no preface: HTTP/1.1, zeros, noise. PROTOCOL_ERROR, or no word at all (RFC 9113, section 3.4).
+/// Bytes that are neither a preface nor a request of HTTP/1.1. The connection ends, with GOAWAY (RFC 9113, section 3.4)
+/// or with 400.
 pub(super) fn no_preface(target: &Target) -> io::Result<Outcome> {
     let noise = crate::target::contents(65_536);
     let cases: [(&str, &[u8]); 3] = [
-        ("HTTP/1.1", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        ("text", b"INVALID CONNECTION PREFACE\r\n\r\n"),
         ("zeros", &[0; 1_024]),
         ("noise", &noise),
     ];
