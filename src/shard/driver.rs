@@ -73,7 +73,7 @@ pub(super) enum Turn {
 /// A shard without its sleep: everything that it does, it does in a turn, at the time that it is told.
 pub(super) struct Shard<'a> {
     index: usize,
-    connections: Slab<Box<Connection>>,
+    pub(super) connections: Slab<Box<Connection>>,
     /// Closed ones are gone.
     listeners: Vec<Option<Listener>>,
     /// No warning about accepting before this.
@@ -85,7 +85,7 @@ pub(super) struct Shard<'a> {
     wake: Rc<OwnedFd>,
     reports: &'a Sender<Report>,
     command: Command,
-    shared: Shared,
+    pub(super) shared: Shared,
 }
 
 /// Runs a shard on the executor of this thread until it is told to end.
@@ -246,7 +246,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Runs a step of a connection. A panic in it ends that connection and nothing else.
-    fn with(&mut self, key: Owner, step: impl FnOnce(&mut Connection, &mut Shared)) {
+    pub(super) fn with(&mut self, key: Owner, step: impl FnOnce(&mut Connection, &mut Shared)) {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };

@@ -22,6 +22,10 @@ mod shared;
 mod timers;
 mod wire;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
