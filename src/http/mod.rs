@@ -45,7 +45,7 @@ pub use target::{Target, TargetError};
 pub use te::accepts_trailers;
 
 /// Removes optional whitespace (OWS, RFC 9110 section 5.6.3: spaces and tabs) from both ends.
-fn trim_ows(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }

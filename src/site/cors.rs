@@ -6,7 +6,7 @@ use core::str::FromStr;
 use thiserror::Error;
 
 use super::fields::{FieldError, is_token};
-use crate::http::Method;
+use crate::http::{Method, trim_ows};
 
 /// The methods that are ever allowed: there are no others here.
 const METHODS: &[u8] = b"GET, HEAD, OPTIONS";
@@ -208,7 +208,7 @@ fn is_name_list(list: &[u8]) -> bool {
     list.len() <= REQUESTED_NAMES_BYTES_MAX
         && list
             .split(|&byte| byte == b',')
-            .all(|name| is_token(name.trim_ascii()))
+            .all(|name| is_token(trim_ows(name)))
 }
 
 #[cfg(test)]
@@ -364,6 +364,22 @@ mod tests {
         for text in ["http://example.org:443", "https://[::1]:8443", "app://x"] {
             assert!(text.parse::<Origin>().is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_with_a_control_character_is_not_repeated() {
+        let request = CorsRequest {
+            origin: Some(b"https://a"),
+            request_method: Some(b"GET"),
+            request_headers: Some(b"*\x0c"),
+        };
+        let cors = Cors::new(Origins::Any, &[], None);
+        let answer = cors.answer(Method::Options, &request);
+        assert!(
+            answer
+                .fields()
+                .all(|(name, _)| name != "access-control-allow-headers")
+        );
     }
 
     proptest! {
