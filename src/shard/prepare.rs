@@ -25,6 +25,11 @@ use crate::uring::{self, Gather, Mapping, Owner, Pages, Ring};
 /// shrinks within a larger frame ends the connection.
 const MAX_SECURED: usize = 64 << 10;
 
+/// A mapped file of at most so many bytes is asked for its pages as a whole, and not again for a while.
+const RESIDENT_AS_A_WHOLE: u64 = 1 << 20;
+/// How long what was found in memory is taken to be there: far shorter than pages in use stay.
+const RESIDENT_FOR_NS: u64 = 20_000_000;
+
 /// What comes of preparing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -43,9 +48,10 @@ pub(super) fn prepare(
     transport: &mut Transport,
     ring: &mut Ring,
     owner: Owner,
+    now_ns: u64,
 ) -> Step {
     match outgoing.layout {
-        Layout::Gathered => match bring_in(outgoing, ring, owner) {
+        Layout::Gathered => match bring_in(outgoing, ring, owner, now_ns) {
             Step::Ready => check_sizes(outgoing, protocol),
             step => step,
         },
@@ -134,13 +140,13 @@ pub(super) fn secure_begun_frame(outgoing: &mut Outgoing) {
 }
 
 /// Gathered: has pages that are not resident brought in.
-fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
+fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner, now_ns: u64) -> Step {
     outgoing.ready.0 = outgoing.ready.0.max(outgoing.cursor.untouched());
     while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
         let end = run_end(&outgoing.plan.holes, outgoing.ready.0);
         let range = hole.offset..run_limit(&outgoing.plan.holes, end);
         if let Some(mapping) = &hole.file.0.mapping
-            && !resident(mapping, &hole.file, &range)
+            && !resident(mapping, &hole.file, &range, now_ns)
         {
             ring.populate(Rc::clone(mapping), range, owner);
             return Step::Waiting;
@@ -150,7 +156,20 @@ fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
     Step::Ready
 }
 
-fn resident(mapping: &Mapping, file: &FileRef, range: &Range<u64>) -> bool {
+fn resident(mapping: &Mapping, file: &FileRef, range: &Range<u64>, now_ns: u64) -> bool {
+    let until_ns = &file.0.resident_until_ns;
+    if now_ns < until_ns.get() {
+        return true;
+    }
+    let whole = 0..mapping.len();
+    if whole.end <= RESIDENT_AS_A_WHOLE && in_memory(mapping, file, &whole) {
+        until_ns.set(now_ns + RESIDENT_FOR_NS);
+        return true;
+    }
+    in_memory(mapping, file, range)
+}
+
+fn in_memory(mapping: &Mapping, file: &FileRef, range: &Range<u64>) -> bool {
     if mapping.knows_residency() {
         mapping.resident(range.clone())
     } else {
