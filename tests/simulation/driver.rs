@@ -308,7 +308,7 @@ impl Server {
         let holes: usize = outgoing.plan.holes.iter().map(|hole| hole.len).sum();
         let whole = outgoing.plan.used.len() + if gathered { holes } else { 0 };
         let all = outgoing.sent == whole;
-        self.core.note_drained(n, all, now_ns);
+        self.core.note_drained(n, all, true, now_ns);
         if all {
             self.outgoing = None;
             return true;
