@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use nix::sys::signal::{SigSet, Signal};
 
+use super::report::{OutputError, Outputs};
 use super::result::{Outcome, RunResult};
 use super::run::{RunError, Stop, run};
 use super::{Args, Options, OptionsError, summary};
@@ -23,6 +24,9 @@ pub enum CommandError {
     /// Signals cannot be waited for.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
+    /// A result could not be written.
+    #[error("{0}")]
+    Output(#[from] OutputError),
 }
 
 /// Makes the run that was asked for and prints its summary: whether requests were answered as they should be.
@@ -33,11 +37,17 @@ pub enum CommandError {
 /// See [`CommandError`].
 pub fn command(args: &Args) -> Result<bool, CommandError> {
     let options = Options::new(args)?;
+    let outputs = Outputs::open(&args.output)?;
     let stop = Stop::default();
     stop_on_signals(stop.clone()).map_err(CommandError::Signals)?;
     let result = run(&options, &stop, &mut |_| {})?;
+    let text = summary::text(&result);
     // That nobody reads it is no reason to fail.
-    let _ = io::stdout().write_all(summary::text(&result).as_bytes());
+    let _ = match outputs.use_stdout() {
+        true => io::stderr().write_all(text.as_bytes()),
+        false => io::stdout().write_all(text.as_bytes()),
+    };
+    outputs.write(&result)?;
     Ok(is_good(&result))
 }
 

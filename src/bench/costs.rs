@@ -1,4 +1,4 @@
-//! What the load costs, read from /proc (proc(5)) and the control group (cgroups(7)).
+//! What the load costs, and on what machine: read from /proc (proc(5)) and the control group (cgroups(7)).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::options::ServerSource;
-use super::result::{ServerUsage, Usage};
+use super::result::{Machine, ServerUsage, Usage};
 
 /// Processor time and context switches so far, and the most memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -145,6 +145,25 @@ impl ServerCosts {
             cpu_s_per_gb: per(body_bytes as f64, 1e9),
             cpu_us_per_request: per(requests as f64, 1e6),
         }
+    }
+}
+
+/// This machine.
+pub(super) fn machine() -> Machine {
+    let system = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    Machine {
+        kernel: format!("{} {}", text(system.sysname()), text(system.release())),
+        processor: name.map_or(String::new(), |name| {
+            name.trim_start_matches([' ', '\t', ':']).to_owned()
+        }),
+        processors: std::thread::available_parallelism().map_or(0, usize::from),
+        memory_bytes: value(&memory, "MemTotal:").unwrap_or(0) * 1024,
     }
 }
 

@@ -25,6 +25,7 @@ mod measure;
 pub mod options;
 mod output;
 pub mod progress;
+pub mod report;
 mod requests;
 pub mod result;
 mod run;

@@ -51,6 +51,17 @@ pub enum OptionsError {
         /// The system's words.
         message: String,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}: {message}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        message: String,
+    },
+    /// More than one result for the standard output.
+    #[error("only one of --json, --csv and --html can be `-`: name files for the others")]
+    TwoOnStdout,
     /// A folder, or something else that has no length.
     #[error("{} is not a regular file", .0.display())]
     NoFile(PathBuf),

@@ -149,23 +149,23 @@ impl Options {
     pub fn new(args: &Args) -> Result<Self, OptionsError> {
         let check = check(args)?;
         let (mut origin, targets) = targets(&args.urls, args.urls_from.as_deref(), &check)?;
-        let (load, connections) = load::load(args)?;
-        let protocols = protocol::protocols(args, origin.tls)?;
-        let streams = protocol::streams(args, &protocols)?;
-        let fields = protocol::fields(&args.headers, &mut origin)?;
-        let (h2, frame_policy) = protocol::h2(args)?;
-        let timeout = args.timeout.map_or(DEFAULT_TIMEOUT, |time| time.0);
+        let (load, connections) = load::load(&args.load)?;
+        let protocols = protocol::protocols(&args.load, origin.tls)?;
+        let streams = protocol::streams(&args.load, &protocols)?;
+        let fields = protocol::fields(&args.load.headers, &mut origin)?;
+        let (h2, frame_policy) = protocol::h2(&args.load)?;
+        let timeout = args.load.timeout.map_or(DEFAULT_TIMEOUT, |time| time.0);
         if timeout.is_zero() {
             return Err(out_of_range("--timeout", "longer than 0", "0"));
         }
         Ok(Self {
-            trust: protocol::trust(args, origin.tls)?,
+            trust: protocol::trust(&args.load, origin.tls)?,
             origin,
             targets,
             load,
             connections,
             streams,
-            warmup: args.warmup.map_or(Duration::ZERO, |time| time.0),
+            warmup: args.load.warmup.map_or(Duration::ZERO, |time| time.0),
             timeout,
             cores: cores(args, connections)?,
             fields,
@@ -174,7 +174,7 @@ impl Options {
             protocols,
             h2,
             frame_policy,
-            tls_resumption: args.tls_resumption != Some(Switch::Off),
+            tls_resumption: args.load.tls_resumption != Some(Switch::Off),
             server: server(args)?,
         })
     }
@@ -242,7 +242,7 @@ impl Options {
 }
 
 fn check(args: &Args) -> Result<Check, OptionsError> {
-    match (&args.verify, &args.expect) {
+    match (&args.load.verify, &args.load.expect) {
         (Some(_), Some(_)) => Err(conflict("--verify", "--expect", "one check is enough")),
         (Some(hash), None) => parse_sha256(hash).map(Check::Sha256),
         (None, Some(file)) => Expected::open(file).map(|expected| Check::File(Arc::new(expected))),
@@ -251,7 +251,7 @@ fn check(args: &Args) -> Result<Check, OptionsError> {
 }
 
 fn part(args: &Args) -> Result<Part, OptionsError> {
-    match (&args.range, args.random_range) {
+    match (&args.load.range, args.load.random_range) {
         (Some(_), Some(_)) => Err(conflict(
             "--range",
             "--random-range",
@@ -277,7 +277,7 @@ fn part(args: &Args) -> Result<Part, OptionsError> {
 
 /// Zeros by number, or a file's contents.
 fn upload(args: &Args) -> Result<Option<Bytes>, OptionsError> {
-    let Some(text) = &args.upload else {
+    let Some(text) = &args.load.upload else {
         return Ok(None);
     };
     let too_much = |bytes: u64| out_of_range("--upload", "at most 4g", bytes);
@@ -301,7 +301,7 @@ fn upload(args: &Args) -> Result<Option<Bytes>, OptionsError> {
 
 fn cores(args: &Args, connections: u32) -> Result<Vec<usize>, OptionsError> {
     let available = available_cores().map_err(|_| OptionsError::NoCores)?;
-    let mut cores = match &args.cores {
+    let mut cores = match &args.load.cores {
         None => available.clone(),
         Some(list) => list.cores().to_vec(),
     };

@@ -1,12 +1,14 @@
 //! The arguments of `ringlane bench`, as typed. What they mean is decided in [`options`](super::options).
 
+mod values;
+
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::config::CoreList;
+
+pub use values::{Bytes, Time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +46,36 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "What to ask for")]
     pub urls_from: Option<PathBuf>,
 
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// Measure what the load costs this process of the server and its children; repeatable
+    #[arg(long, value_name = "PID", help_heading = "Server")]
+    pub pid: Vec<u32>,
+
+    /// Measure what the load costs this control group (cgroup v2), such as
+    /// /sys/fs/cgroup/system.slice/nginx.service
+    #[arg(long, value_name = "PATH", help_heading = "Server")]
+    pub server_cgroup: Option<PathBuf>,
+
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where results are written, besides the summary.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write the result as JSON, everything that was measured, for programs; `-` is the standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+}
+
+/// What load is made, of whatever server.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct LoadArgs {
     /// Connections, all cores together [default: 1]
     #[arg(short = 'c', long, value_name = "N", help_heading = "Load")]
     pub connections: Option<u32>,
@@ -148,15 +180,6 @@ pub struct Args {
     /// Whether a new connection resumes an earlier session, where the server lets it [default: on]
     #[arg(long, value_name = "on|off", value_enum, help_heading = "TLS")]
     pub tls_resumption: Option<Switch>,
-
-    /// Measure what the load costs this process of the server and its children; repeatable
-    #[arg(long, value_name = "PID", help_heading = "Server")]
-    pub pid: Vec<u32>,
-
-    /// Measure what the load costs this control group (cgroup v2), such as
-    /// /sys/fs/cgroup/system.slice/nginx.service
-    #[arg(long, value_name = "PATH", help_heading = "Server")]
-    pub server_cgroup: Option<PathBuf>,
 }
 
 /// On or off.
@@ -179,86 +202,4 @@ pub enum FramePolicy {
     Large,
     /// Once a response says that it is larger than a frame, up to what it fits into
     Sufficient,
-}
-
-/// A length of time, such as `10s`, `1.5m` or `250ms`; a number alone is seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Time(pub Duration);
-
-impl FromStr for Time {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a length of time: write for example 10s, 500ms or 5m");
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(end);
-        let scale = match unit {
-            "ms" => 1e-3,
-            "" | "s" => 1.0,
-            "m" | "min" => 60.0,
-            "h" => 3_600.0,
-            _ => return Err(wrong()),
-        };
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        Duration::try_from_secs_f64(number * scale)
-            .map(Self)
-            .map_err(|_| wrong())
-    }
-}
-
-/// A number of bytes, such as `1024`, `64k` or `1g`: the letters are powers of 1,024.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bytes(pub u64);
-
-impl FromStr for Bytes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a number of bytes: write for example 4096, 64k, 16m or 1g");
-        let end = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(end);
-        let shift = match unit.to_ascii_lowercase().as_str() {
-            "" => 0,
-            "k" | "kib" => 10,
-            "m" | "mib" => 20,
-            "g" | "gib" => 30,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        number
-            .checked_mul(1 << shift)
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is too much"))
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_bytes_are_read() {
-        let time = |text: &str| text.parse::<Time>().map(|time| time.0.as_millis());
-        assert_eq!(time("10s"), Ok(10_000));
-        assert_eq!(time("1.5m"), Ok(90_000));
-        assert_eq!(time("250ms"), Ok(250));
-        assert_eq!(time("2"), Ok(2_000));
-        for text in ["", "s", "-1s", "1d", "1.2.3s", "1e99h"] {
-            assert!(time(text).unwrap_err().contains(text));
-        }
-        let bytes = |text: &str| text.parse::<Bytes>().map(|bytes| bytes.0);
-        assert_eq!(bytes("1024"), Ok(1_024));
-        assert_eq!(bytes("64K"), Ok(65_536));
-        assert_eq!(bytes("1g"), Ok(1 << 30));
-        for text in ["", "k", "1.5k", "-1", "1t", "99999999999999999g"] {
-            assert!(bytes(text).unwrap_err().contains(text));
-        }
-    }
 }
