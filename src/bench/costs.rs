@@ -227,10 +227,7 @@ fn process(pid: u32) -> Costs {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
     for task in tasks.into_iter().flatten().flatten() {
         let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-        // Nanoseconds on a processor come first.
-        let first = read("schedstat");
-        let first = first.split_whitespace().next();
-        run_ns += first.and_then(|ns| ns.parse().ok()).unwrap_or(0);
+        run_ns += on_processor_ns(&read("schedstat"));
         let status = read("status");
         costs.voluntary += value(&status, "voluntary_ctxt_switches:").unwrap_or(0);
         costs.involuntary += value(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
@@ -253,6 +250,12 @@ fn resident(pids: &BTreeSet<u32>) -> u64 {
         value(&status, "VmRSS:").unwrap_or(0) * 1024
     });
     each.sum()
+}
+
+/// The nanoseconds on a processor in `/proc/PID/task/TID/schedstat`: they come first.
+fn on_processor_ns(schedstat: &str) -> u64 {
+    let first = schedstat.split_whitespace().next();
+    first.and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }
 
 /// The number behind `name` at the beginning of a line.
@@ -343,6 +346,15 @@ mod tests {
         assert_eq!(usage.usage.peak_memory_bytes, 9_000);
         assert_eq!(usage.highest_memory_bytes, 7_000);
         assert_eq!((usage.cpu_s_per_gb, usage.cpu_us_per_request), (None, None));
+    }
+
+    #[test]
+    fn more_than_seconds_are_counted() {
+        assert_eq!(
+            on_processor_ns("3046745637 2037497503 54645\n"),
+            3_046_745_637
+        );
+        assert_eq!(on_processor_ns(""), 0);
     }
 
     #[test]

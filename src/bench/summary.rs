@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::latency::Latency;
 use super::result::{ErrorKind, MismatchKind, Outcome, RunResult, ServerUsage};
+use super::units;
 
 /// The percentiles that are shown.
 const SHOWN: [f64; 6] = [50.0, 75.0, 90.0, 99.0, 99.9, 99.99];
@@ -119,24 +120,9 @@ fn latency_line(out: &mut String, name: &str, latency: &Latency) -> std::fmt::Re
     write!(out, "{name:12}{:>10}", latency.count)?;
     for percent in SHOWN {
         let ns = latency.at(percent).unwrap_or_default();
-        write!(out, "{:>10}", time(ns))?;
+        write!(out, "{:>10}", units::time(ns))?;
     }
-    writeln!(out, "{:>10}", time(latency.max_ns))
-}
-
-/// Three digits and a unit.
-fn time(ns: u64) -> String {
-    let (value, unit) = match ns {
-        0..1_000_000 => (ns as f64 / 1e3, "us"),
-        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
-        _ => (ns as f64 / 1e9, "s"),
-    };
-    let decimals = match value {
-        value if value < 10.0 => 2,
-        value if value < 100.0 => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$}{unit}")
+    writeln!(out, "{:>10}", units::time(latency.max_ns))
 }
 
 impl std::fmt::Display for ErrorKind {

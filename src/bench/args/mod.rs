@@ -4,11 +4,11 @@ mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::config::CoreList;
 
-pub use values::{Bytes, Time};
+pub use values::{Bytes, MaxLoss, Named, Time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,15 +29,53 @@ Examples:
   ringlane bench http://127.0.0.1:8080/1k -c 10 -m 10 --pid $(pidof nginx)
       And what it costs the server, its children included
 
+Compared, kept, shown:
+  ringlane bench http://h/1k -c 10 --json kept.json
+      Keep the result, and look at it in a browser
+  ringlane bench http://h/1k -c 10 --vs kept.json --max-loss 10
+      The same again: exit code 3 when it is more than 10 % worse
+  ringlane bench compare A=http://h:8080/1k B=http://h:8081/1k -c 10 --duration 5s
+      Two servers in turn; see `ringlane bench compare --help`
+
 Exit codes:
   0  requests were answered as they should be
-  1  not one was, a body was wrong, or the server went away
+  1  not one was, a body was wrong, the server went away, or a result could not be written
+  2  the arguments cannot be used
+  3  --max-loss was exceeded
+  130  interrupted twice: the first SIGINT or SIGTERM ends the load, and shows what was measured until then";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  ringlane bench compare A=http://127.0.0.1:8080/1k B=http://127.0.0.1:8081/1k -c 50 -m 20 -d 5s --warmup 1s
+      Ten rounds of each, A B A B ...
+  ringlane bench compare new=https://a/big old=https://b/big -n 4 --pid new=4711 --pid old=4712
+      And what it costs each server; the second is compared with the first
+  ringlane bench compare A=http://h/a=9 A=http://h/b=1 B=http://i/a=9 B=http://i/b=1 --rounds 20
+      A mix of URLs each: all that have one name
+
+What is printed:
+  Each figure's median with the lowest and the highest, and the ratio to the first target with a 95 % interval:
+  the geometric mean of the ratios in each round, and a bootstrap of it. `no difference` stands where the ratio could
+  be chance, or is less than 1 %; a difference is one that chance makes in any of the figures in less than one of a
+  hundred comparisons. That takes 8 rounds at least for two targets, 9 for three.
+
+Exit codes:
+  0  every round was made, whatever the outcome
+  1  a server answered nothing in a round or went away, a body was wrong, or a result could not be written
   2  the arguments cannot be used";
 
 /// The arguments of `ringlane bench`.
 #[derive(Clone, Debug, Default, ClapArgs)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub struct Args {
+    /// Instead of one run.
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
+
     /// What to ask for, all of one scheme, host and port; `=WEIGHT` behind a URL without a query gives its share
     #[arg(value_name = "URL[=WEIGHT]")]
     pub urls: Vec<String>,
@@ -59,6 +97,58 @@ pub struct Args {
     #[arg(long, value_name = "PATH", help_heading = "Server")]
     pub server_cgroup: Option<PathBuf>,
 
+    /// Compare with a result that an earlier run has kept with --json, of the same load
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub vs: Option<PathBuf>,
+
+    /// End with exit code 3 when the run is more than so many percent worse than that of --vs; repeatable
+    ///
+    /// A number alone is for requests_per_s, body_bytes_per_s, succeeded_share, corrected_p50_ns, server_cpu_s_per_gb and
+    /// server_cpu_us_per_request. FIGURE=PERCENT is for one figure, and wins: such as corrected_p99_ns=50.
+    #[arg(
+        long,
+        value_name = "[FIGURE=]PERCENT",
+        requires = "vs",
+        help_heading = "Output"
+    )]
+    pub max_loss: Vec<MaxLoss>,
+
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What else there is than one run.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Measure several servers in turn, and tell whether they differ
+    Compare(Box<CompareArgs>),
+}
+
+/// The arguments of `ringlane bench compare`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub struct CompareArgs {
+    /// What to compare: a name for each server, and its URL; URLs of one name are a mix, with `=WEIGHT` behind them
+    #[arg(value_name = "NAME=URL", required = true)]
+    pub targets: Vec<Named>,
+
+    /// How often each is measured [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    pub rounds: Option<usize>,
+
+    /// The load that each gets in each round.
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// Measure what the load costs this process of a server and its children; repeatable
+    #[arg(long, value_name = "NAME=PID", help_heading = "Server")]
+    pub pid: Vec<Named>,
+
+    /// Measure what the load costs the control group (cgroup v2) of a server; repeatable
+    #[arg(long, value_name = "NAME=PATH", help_heading = "Server")]
+    pub server_cgroup: Vec<Named>,
+
     /// What is written.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -71,6 +161,10 @@ pub struct OutputArgs {
     /// Write the result as JSON, everything that was measured, for programs; `-` is the standard output
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
+
+    /// Write the result as CSV: a line for each figure, for spreadsheets; `-` is the standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub csv: Option<PathBuf>,
 }
 
 /// What load is made, of whatever server.

@@ -1,4 +1,4 @@
-//! Times and numbers of bytes, as typed.
+//! Times, numbers of bytes and names, as typed.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -60,13 +60,69 @@ impl FromStr for Bytes {
     }
 }
 
+/// Something that belongs to the target of this name: `NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// What stands behind the first `=`.
+    pub value: String,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let usual = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() && name.chars().all(usual) => Ok(Self {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err(format!(
+                "`{text}` begins with no name: write NAME= in front, of letters, digits, `.`, `_` and `-`"
+            )),
+        }
+    }
+}
+
+/// How much worse figures may be: `PERCENT` or `FIGURE=PERCENT`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaxLoss {
+    /// The name of the only figure that it is for.
+    pub figure: Option<String>,
+    /// Percent, 0 or more.
+    pub percent: f64,
+}
+
+impl FromStr for MaxLoss {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (figure, number) = match text.split_once('=') {
+            Some((figure, number)) => (Some(figure), number),
+            None => (None, text),
+        };
+        let percent = number.trim_end_matches('%').parse();
+        match percent {
+            Ok(percent) if (0.0..=1e6).contains(&percent) => Ok(Self {
+                figure: figure.map(str::to_owned),
+                percent,
+            }),
+            _ => Err(format!(
+                "`{text}` is no number of percent from 0 on: write for example 10, or corrected_p99_ns=50"
+            )),
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_and_bytes_are_read() {
+    fn what_is_typed_is_read() {
         let time = |text: &str| text.parse::<Time>().map(|time| time.0.as_millis());
         assert_eq!(time("10s"), Ok(10_000));
         assert_eq!(time("1.5m"), Ok(90_000));
@@ -79,6 +135,18 @@ mod tests {
         assert_eq!(bytes("1024"), Ok(1_024));
         assert_eq!(bytes("64K"), Ok(65_536));
         assert_eq!(bytes("1g"), Ok(1 << 30));
+        let named = |text: &str| text.parse::<Named>().map(|named| (named.name, named.value));
+        let both = ("a.b-1".to_owned(), "http://h/=2".to_owned());
+        assert_eq!(named("a.b-1=http://h/=2"), Ok(both));
+        for text in ["", "=x", "http://h/", "http://h/=2", "a b=x"] {
+            assert!(named(text).unwrap_err().contains("NAME="), "{text}");
+        }
+        let loss = |text: &str| text.parse::<MaxLoss>().map(|l| (l.figure, l.percent));
+        assert_eq!(loss("10%"), Ok((None, 10.0)));
+        assert_eq!(loss("a_ns=2.5"), Ok((Some("a_ns".to_owned()), 2.5)));
+        for text in ["", "x", "a=", "-1", "inf", "nan"] {
+            assert!(loss(text).unwrap_err().contains(text), "{text}");
+        }
         for text in ["", "k", "1.5k", "-1", "1t", "99999999999999999g"] {
             assert!(bytes(text).unwrap_err().contains(text));
         }

@@ -1,5 +1,6 @@
 //! What a run is to do: checked once, before anything is started.
 
+mod compared;
 mod error;
 mod load;
 mod protocol;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::args::{self, Args, Switch};
+use super::figures::FIGURES;
 use super::result::{LoadSetup, Setup, TargetSetup};
 use super::target::{Origin, Target, targets};
 use super::verify::{Check, Expected, parse_sha256};
@@ -21,6 +23,7 @@ use crate::config::{available_cores, display_cores};
 use crate::h2::client::{ClientConfig, FramePolicy};
 use crate::transport::tls::Trust;
 
+pub use compared::{Compared, compared};
 pub use error::OptionsError;
 use error::{conflict, out_of_range};
 
@@ -147,6 +150,14 @@ impl Options {
     /// # Errors
     /// See [`OptionsError`]; each says what to write instead.
     pub fn new(args: &Args) -> Result<Self, OptionsError> {
+        let unknown = |figure: &&String| !FIGURES.iter().any(|known| known.name == **figure);
+        let mut limited = args
+            .max_loss
+            .iter()
+            .filter_map(|limit| limit.figure.as_ref());
+        if let Some(figure) = limited.find(unknown) {
+            return Err(OptionsError::NoSuchFigure(figure.clone()));
+        }
         let check = check(args)?;
         let (mut origin, targets) = targets(&args.urls, args.urls_from.as_deref(), &check)?;
         let (load, connections) = load::load(&args.load)?;

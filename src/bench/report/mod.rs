@@ -1,4 +1,6 @@
-//! Where results go besides the summary: files, or the standard output.
+//! Where results go besides the summary: files, or the standard output, as JSON, as CSV, .
+
+mod csv;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,12 +9,25 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::args::OutputArgs;
+use super::compare::Comparison;
+use super::compare::kept::Loss;
 use super::options::OptionsError;
+use super::result::RunResult;
+
+/// What there is to write.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Report<'a> {
+    /// A run, and how it stands against one that was kept, if it was compared with one.
+    Run(&'a RunResult, &'a [Loss]),
+    /// A comparison.
+    Comparison(&'a Comparison),
+}
 
 /// The files that were asked for, open from before the run: that one cannot be written is said before load is made.
 #[derive(Debug)]
 pub struct Outputs {
     json: Option<Output>,
+    csv: Option<Output>,
 }
 
 /// One of them.
@@ -37,18 +52,20 @@ impl Outputs {
     /// When a file cannot be written, or two results are to go to the standard output.
     pub fn open(args: &OutputArgs) -> Result<Self, OptionsError> {
         let stdout = |path: &&PathBuf| path.as_os_str() == "-";
-        if [&args.json].into_iter().flatten().filter(stdout).count() > 1 {
+        let all = [&args.json, &args.csv];
+        if all.into_iter().flatten().filter(stdout).count() > 1 {
             return Err(OptionsError::TwoOnStdout);
         }
         Ok(Self {
             json: args.json.as_deref().map(Output::open).transpose()?,
+            csv: args.csv.as_deref().map(Output::open).transpose()?,
         })
     }
 
     /// Whether the standard output is taken, so that a summary for people has to go elsewhere.
     #[must_use]
     pub fn use_stdout(&self) -> bool {
-        [&self.json]
+        [&self.json, &self.csv]
             .into_iter()
             .flatten()
             .any(|output| matches!(output, Output::Stdout))
@@ -58,9 +75,15 @@ impl Outputs {
     ///
     /// # Errors
     /// When a file could not be written.
-    pub fn write<T: Serialize>(self, result: &T) -> Result<(), OutputError> {
+    pub(super) fn write(self, report: &Report<'_>) -> Result<(), OutputError> {
         if let Some(output) = self.json {
-            output.write(&json(result))?;
+            output.write(&match report {
+                Report::Run(result, _) => json(result),
+                Report::Comparison(comparison) => json(comparison),
+            })?;
+        }
+        if let Some(output) = self.csv {
+            output.write(&csv::text(report))?;
         }
         Ok(())
     }
