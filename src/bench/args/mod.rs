@@ -30,7 +30,7 @@ Examples:
       And what it costs the server, its children included
 
 Compared, kept, shown:
-  ringlane bench http://h/1k -c 10 --json kept.json
+  ringlane bench http://h/1k -c 10 --json kept.json --html page.html
       Keep the result, and look at it in a browser
   ringlane bench http://h/1k -c 10 --vs kept.json --max-loss 10
       The same again: exit code 3 when it is more than 10 % worse
@@ -48,7 +48,7 @@ const COMPARE_EXAMPLES: &str = "\
 Examples:
   ringlane bench compare A=http://127.0.0.1:8080/1k B=http://127.0.0.1:8081/1k -c 50 -m 20 -d 5s --warmup 1s
       Ten rounds of each, A B A B ...
-  ringlane bench compare new=https://a/big old=https://b/big -n 4 --pid new=4711 --pid old=4712
+  ringlane bench compare new=https://a/big old=https://b/big -n 4 --pid new=4711 --pid old=4712 --html page.html
       And what it costs each server; the second is compared with the first
   ringlane bench compare A=http://h/a=9 A=http://h/b=1 B=http://i/a=9 B=http://i/b=1 --rounds 20
       A mix of URLs each: all that have one name
@@ -165,6 +165,10 @@ pub struct OutputArgs {
     /// Write the result as CSV: a line for each figure, for spreadsheets; `-` is the standard output
     #[arg(long, value_name = "FILE|-")]
     pub csv: Option<PathBuf>,
+
+    /// Write the result as a page with charts, which needs nothing else; `-` is the standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub html: Option<PathBuf>,
 }
 
 /// What load is made, of whatever server.

@@ -12,6 +12,7 @@ use statistics::{
     CONFIDENCE, ERROR, Estimate, LEAST_DIFFERENCE, estimate, least_rounds, probabilities,
 };
 pub use text::text;
+pub(super) use text::{known, ratio, spread, verdict};
 
 /// Where the random numbers of the statistics begin: the same runs give the same answer.
 pub const SEED: u64 = 1;
@@ -207,14 +208,14 @@ fn judge(figures: &mut [ComparedFigure], target: usize, comparisons: usize, enou
             interval: estimate.interval,
             probability,
             verdict: match enough {
-                true => verdict(&estimate, probability, higher_is_better),
+                true => conclude(&estimate, probability, higher_is_better),
                 false => Verdict::TooFewRounds,
             },
         });
     }
 }
 
-fn verdict(estimate: &Estimate, probability: f64, higher_is_better: bool) -> Verdict {
+fn conclude(estimate: &Estimate, probability: f64, higher_is_better: bool) -> Verdict {
     let ratio = estimate.ratio;
     let small = ratio < 1.0 + LEAST_DIFFERENCE && ratio > 1.0 - LEAST_DIFFERENCE;
     let holds_one = estimate

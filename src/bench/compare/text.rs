@@ -112,9 +112,13 @@ pub(in crate::bench) fn spread(figure: &Figure, of: &FigureOf) -> String {
 
 /// A ratio with its interval.
 pub(in crate::bench) fn ratio(against: &Against) -> String {
+    let show = |ratio: f64| match ratio {
+        ratio if ratio < 10.0 => format!("{ratio:.3}"),
+        ratio => units::digits(ratio),
+    };
     match against.interval {
-        Some((low, high)) => format!("{:.3} ({low:.3}-{high:.3})", against.ratio),
-        None => format!("{:.3}", against.ratio),
+        Some((low, high)) => format!("{} ({}-{})", show(against.ratio), show(low), show(high)),
+        None => show(against.ratio),
     }
 }
 

@@ -1,6 +1,9 @@
-//! Where results go besides the summary: files, or the standard output, as JSON, as CSV, .
+//! Where results go besides the summary: files, or the standard output, as JSON, as CSV, and as a page with charts.
 
+mod chart;
 mod csv;
+mod page;
+mod panels;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -28,6 +31,7 @@ pub(super) enum Report<'a> {
 pub struct Outputs {
     json: Option<Output>,
     csv: Option<Output>,
+    html: Option<Output>,
 }
 
 /// One of them.
@@ -52,20 +56,21 @@ impl Outputs {
     /// When a file cannot be written, or two results are to go to the standard output.
     pub fn open(args: &OutputArgs) -> Result<Self, OptionsError> {
         let stdout = |path: &&PathBuf| path.as_os_str() == "-";
-        let all = [&args.json, &args.csv];
+        let all = [&args.json, &args.csv, &args.html];
         if all.into_iter().flatten().filter(stdout).count() > 1 {
             return Err(OptionsError::TwoOnStdout);
         }
         Ok(Self {
             json: args.json.as_deref().map(Output::open).transpose()?,
             csv: args.csv.as_deref().map(Output::open).transpose()?,
+            html: args.html.as_deref().map(Output::open).transpose()?,
         })
     }
 
     /// Whether the standard output is taken, so that a summary for people has to go elsewhere.
     #[must_use]
     pub fn use_stdout(&self) -> bool {
-        [&self.json, &self.csv]
+        [&self.json, &self.csv, &self.html]
             .into_iter()
             .flatten()
             .any(|output| matches!(output, Output::Stdout))
@@ -84,6 +89,9 @@ impl Outputs {
         }
         if let Some(output) = self.csv {
             output.write(&csv::text(report))?;
+        }
+        if let Some(output) = self.html {
+            output.write(&page::text(report))?;
         }
         Ok(())
     }
