@@ -91,7 +91,8 @@ pub fn same_load(kept: &Setup, now: &Setup) -> Result<(), OptionsError> {
     };
     let load = |setup: &Setup| serde_json::to_string(&setup.load).unwrap_or_default();
     let range = |setup: &Setup| setup.range.clone().unwrap_or_else(|| "none".to_owned());
-    let figures: [(&'static str, fn(&Setup) -> &dyn Display); 11] = [
+    type Get = fn(&Setup) -> &dyn Display;
+    let options: [(&'static str, Get); 11] = [
         ("--connections", |setup| &setup.connections),
         ("--streams", |setup| &setup.streams),
         ("--warmup (seconds)", |setup| &setup.warmup_s),
@@ -104,7 +105,7 @@ pub fn same_load(kept: &Setup, now: &Setup) -> Result<(), OptionsError> {
         ("--upload", |setup| &setup.upload_bytes),
         ("body checks:", |setup| &setup.verify),
     ];
-    let texts = figures.map(|(option, get)| (option, get(kept).to_string(), get(now).to_string()));
+    let texts = options.map(|(option, get)| (option, get(kept).to_string(), get(now).to_string()));
     let others = [
         ("the URLs", targets(kept), targets(now)),
         ("the load", load(kept), load(now)),
