@@ -43,6 +43,8 @@ struct Lines {
     since: Duration,
     done: f64,
     phase: Option<Phase>,
+    /// Whether a line of the phase had figures.
+    figures: bool,
 }
 
 impl Live {
@@ -103,7 +105,7 @@ impl Live {
                 bar.set_message(format!("{state}  {}", self.shown));
             }
             Screen::Lines => {
-                if self.lines.is_due(progress) {
+                if self.lines.is_due(progress, !self.shown.is_empty()) {
                     // That nobody reads it is no reason to fail.
                     let _ = writeln!(io::stderr(), "{}{state}  {}", self.title, self.shown);
                 }
@@ -122,18 +124,21 @@ impl Drop for Live {
 }
 
 impl Lines {
-    /// Whether there is something to say: a phase has begun, or enough was done since the last line.
-    fn is_due(&mut self, progress: &Progress<'_>) -> bool {
+    /// Whether there is something to say: a phase has begun, there are first figures of it, or enough was done since the
+    /// last line.
+    fn is_due(&mut self, progress: &Progress<'_>, figures: bool) -> bool {
         let begun = self.phase != Some(progress.phase);
         self.since += progress.interval;
         let done = progress.done.unwrap_or(1.0);
         // A connection that does not come about is told every second.
-        let enough = progress.done.is_none() || done - self.done >= 1.0 / LINES_A_RUN;
+        let first = figures && !self.figures;
+        let enough = progress.done.is_none() || first || done - self.done >= 1.0 / LINES_A_RUN;
         let due = begun || (self.since >= LINE_EVERY && enough && done < 1.0);
         if due {
             self.since = Duration::ZERO;
             self.done = done;
             self.phase = Some(progress.phase);
+            self.figures = figures && !begun;
         }
         due
     }
@@ -202,16 +207,17 @@ mod tests {
         let latency = histogram();
         let mut lines = Lines::default();
         let measuring = Phase::Measuring { step: 0, steps: 1 };
-        assert!(lines.is_due(&progress(Phase::Connecting, None, &latency)));
-        assert!(!lines.is_due(&progress(Phase::Connecting, None, &latency)));
-        assert!(lines.is_due(&progress(measuring, Some(0.0), &latency)));
+        let mut is_due = |phase, done| lines.is_due(&progress(phase, done, &latency), true);
+        assert!(is_due(Phase::Connecting, None));
+        assert!(!is_due(Phase::Connecting, None));
+        assert!(is_due(measuring, Some(0.0)));
         // Ten minutes, five times a second.
         let due = (1..3_000).filter(|&i| {
             let done = f64::from(i) / 3_000.0;
-            lines.is_due(&progress(measuring, Some(done), &latency))
+            is_due(measuring, Some(done))
         });
         let due = due.count();
-        assert!((15..=20).contains(&due), "{due}");
+        assert!((16..=21).contains(&due), "{due}");
     }
 
     #[test]

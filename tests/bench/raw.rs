@@ -50,8 +50,7 @@ impl Drop for Raw {
 fn serve(stream: TcpStream, answer: &dyn Fn(&mut TcpStream) -> io::Result<()>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
-    let mut lines = BufReader::new(stream).lines();
-    while let Some(line) = lines.next() {
+    for line in BufReader::new(stream).lines() {
         // The empty line ends a head; requests here have no content.
         if line?.is_empty() {
             answer(&mut writer)?;
