@@ -341,8 +341,8 @@ fn compared_table(comparison: &Comparison, index: usize, first: &str, name: &str
             },
             cells: vec![
                 figure.label.to_owned(),
-                ratio(&against),
                 verdict(&against, figure).to_owned(),
+                ratio(&against),
                 spread(figure, of_first),
                 spread(figure, of),
             ],
@@ -359,13 +359,13 @@ fn compared_table(comparison: &Comparison, index: usize, first: &str, name: &str
         title: format!("{name} against {first}"),
         head: vec![
             String::new(),
-            format!("{name} / {first} (95 %)"),
             String::new(),
+            format!("{name} / {first} (95 %)"),
             format!("{first}: median (lowest-highest)"),
             name.to_owned(),
         ],
         rows: rows.collect(),
-        verdict: 2,
+        verdict: 1,
         note: format!(
             "Ratios: geometric mean of the rounds' ratios, with a bootstrap interval. A difference is one above 1 % that \
              chance makes in any of the figures in less than one of a hundred comparisons.{few}"

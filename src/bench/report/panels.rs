@@ -74,6 +74,7 @@ pub(super) fn comparison(comparison: &Comparison) -> Vec<Panel> {
         "requests_per_s",
         "body_bytes_per_s",
         "corrected_p50_ns",
+        "last_byte_p99_ns",
         "corrected_p99_ns",
     ] {
         let figure = comparison
@@ -383,11 +384,10 @@ fn ramp(result: &RunResult) -> Vec<Panel> {
             .collect(),
     };
     let at = |percent: f64| move |m: &Measures| m.latency.corrected.at(percent).map(|ns| ns as f64);
+    let raw = |m: &Measures| m.latency.last_byte.at(99.0).map(|ns| ns as f64);
     let all = || {
-        sorted
-            .iter()
-            .flat_map(|(_, m)| [at(50.0)(m), at(99.9)(m)])
-            .flatten()
+        let each = |(_, m): &(f64, &Measures)| [at(50.0)(m), at(99.9)(m), raw(m)];
+        sorted.iter().flat_map(each).flatten()
     };
     let rates: Vec<f64> = sorted.iter().map(|(_, m)| m.requests_per_s).collect();
     let rate = Chart {
@@ -417,15 +417,17 @@ fn ramp(result: &RunResult) -> Vec<Panel> {
             marks: vec![
                 line("c0", &at(50.0)),
                 line("c2", &at(99.0)),
+                line("c2 dashed", &raw),
                 line("c1", &at(99.9)),
             ],
         };
         panels.push(Panel {
             title: "Latency by load".to_owned(),
-            note: "Corrected percentiles of each step of the ramp.",
+            note: "Percentiles of each step of the ramp, corrected but for one.",
             legend: vec![
                 legend("c0", "p50"),
                 legend("c2", "p99"),
+                legend("c2 dashed", "p99, raw"),
                 legend("c1", "p99.9"),
             ],
             svg: chart.svg(),
