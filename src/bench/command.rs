@@ -79,7 +79,8 @@ fn single(args: &Args) -> Result<Ending, CommandError> {
     print(&text, &outputs);
     let losses = losses.unwrap_or_default();
     outputs.write(&Report::Run(&result, &losses))?;
-    let too_much = losses.iter().any(|loss| loss.exceeds(&args.max_loss));
+    let too_much = losses.iter().any(|loss| loss.exceeds(&args.max_loss))
+        || !kept::unknown(&losses, &args.max_loss).is_empty();
     Ok(match is_good(&result) {
         false => Ending::Bad,
         true if too_much => Ending::Loss,

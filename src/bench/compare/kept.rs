@@ -173,7 +173,23 @@ pub(in crate::bench) fn text(losses: &[Loss], limits: &[MaxLoss]) -> String {
             if too_much { "  TOO MUCH" } else { "" }
         );
     }
+    for name in unknown(losses, limits) {
+        let _ = writeln!(
+            text,
+            "{name}: not in both runs, or of too few requests  TOO MUCH"
+        );
+    }
     text
+}
+
+/// The figures that have a limit by name and cannot be held against it, since one of the runs does not have them.
+pub(in crate::bench) fn unknown<'a>(losses: &[Loss], limits: &'a [MaxLoss]) -> Vec<&'a str> {
+    let names = limits.iter().filter_map(|limit| limit.figure.as_deref());
+    names
+        .filter(|name| losses.iter().all(|loss| loss.figure.name != *name))
+        // In neither run did anything fail.
+        .filter(|name| *name != SUCCEEDED)
+        .collect()
 }
 
 /// A loss in words.
@@ -210,6 +226,10 @@ mod tests {
         assert!(!exceeds("requests_per_s", &[]));
         let said = text(&losses, &limits(&["22"]));
         assert_eq!(said.matches("TOO MUCH").count(), 1, "{said}");
+        // What was not measured is not within its limit.
+        let limit = limits(&["server_cpu_s_per_gb=5", "requests_per_s=50"]);
+        assert_eq!(unknown(&losses, &limit), ["server_cpu_s_per_gb"]);
+        assert!(text(&losses, &limit).contains("server_cpu_s_per_gb: not in both runs"));
         let same = super::losses(&kept, &kept);
         assert!(same.iter().all(|loss| !loss.exceeds(&limits(&["0"]))));
     }

@@ -3,14 +3,15 @@
 //! | column | what stands in it |
 //! |---|---|
 //! | `target` | the target's name in a comparison; empty for a single run |
-//! | `round` | the round of a comparison, from 1; 1 for a single run |
-//! | `scope` | `total`; `step` or `target` with its number from 1; `time` for a stretch of the series |
-//! | `at` | of a step its connections or rate, of a target its URL, of a stretch when it begins, in seconds |
+//! | `round` | the round of a comparison, from 1; empty for what is said of all; 1 for a single run |
+//! | `scope` | `total`; `step` or `target` with its number from 1; `time` for a stretch of the series; `against` |
+//! | `at` | a step's connections or rate, a target's URL, the beginning of a stretch in seconds, what is compared with |
 //! | `figure` | what was measured |
 //! | `unit` | its unit; empty for counts |
 //! | `value` | the value |
 
 use super::Report;
+use crate::bench::compare::Comparison;
 use crate::bench::figures::FIGURES;
 use crate::bench::latency::Latency;
 use crate::bench::result::{Measures, RunResult};
@@ -35,6 +36,7 @@ pub(super) fn text(report: &Report<'_>) -> String {
                     table.run(run);
                 }
             }
+            table.comparison(comparison);
         }
     }
     let bytes = table.writer.into_inner().unwrap_or_default();
@@ -64,6 +66,31 @@ impl Table {
         let (round, value) = (self.round.to_string(), value.to_string());
         let target = self.target.clone();
         self.put([&target, &round, scope.scope, scope.at, figure, unit, &value]);
+    }
+
+    fn comparison(&mut self, comparison: &Comparison) {
+        let first = comparison.targets.first().map_or("", |first| &first.name);
+        for compared in &comparison.figures {
+            for of in &compared.targets {
+                let Some(against) = of.against_first else {
+                    continue;
+                };
+                let figure = |end: &str| format!("{}_{end}", compared.figure);
+                let (low, high) = against.interval.unzip();
+                let values = [
+                    (figure("ratio"), Some(against.ratio)),
+                    (figure("ratio_low"), low),
+                    (figure("ratio_high"), high),
+                    (figure("probability"), Some(against.probability)),
+                ];
+                for (figure, value) in values {
+                    if let Some(value) = value {
+                        let value = value.to_string();
+                        self.put([&of.name, "", "against", first, &figure, "", &value]);
+                    }
+                }
+            }
+        }
     }
 
     fn run(&mut self, run: &RunResult) {
@@ -219,5 +246,15 @@ mod tests {
         };
         assert!(of("a,\"b\"", "1") > 50);
         assert_eq!(of("a,\"b\"", "2"), of("c", "2"));
+        let ratio = [
+            "c",
+            "",
+            "against",
+            "a,\"b\"",
+            "requests_per_s_ratio",
+            "",
+            "1",
+        ];
+        assert!(lines.iter().any(|line| line[..] == ratio), "{lines:?}");
     }
 }
