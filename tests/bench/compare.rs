@@ -46,7 +46,7 @@ fn a_server_does_not_differ_from_itself() {
     let server = Server::start(folder.path(), &["--shards", "1"]);
     let url = format!("http://{}/file", server.http);
     let (a, b) = (format!("A={url}"), format!("B={url}"));
-    let compare = || result(&["compare", &a, &b, "-c", "4", "-d", "100ms"], 0);
+    let compare = || result(&["compare", &a, &b, "-c", "4", "-d", "200ms"], 0);
     let first = compare();
     assert_eq!(
         (&first["rounds"], &first["targets"][1]["name"]),
