@@ -34,8 +34,8 @@ const LEFT: f64 = 66.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 44.0;
-/// Width of a character, about.
-const CHARACTER: f64 = 7.0;
+/// Width of a character at most, on the average of a label.
+const CHARACTER: f64 = 8.0;
 /// Height of a row of intervals.
 const ROW: f64 = 34.0;
 
