@@ -123,11 +123,9 @@ class Comparison:
         return None
 
     def _prepare(self, name, client):
-        kind = peers.ALL[name]
-        if not kind.installed():
-            raise Unavailable(f"{kind.program} is not installed")
-        if self.protocol in kind.lacks:
-            raise Unavailable(kind.lacks[self.protocol])
+        size = self.context.sizes[self.workload.file]
+        at_once = self.workload.connections * self.workload.streams * size
+        peers.ALL[name].require(self.protocol, at_once)
 
         def prepare(server):
             check_contents(self.context, server, self.protocol)

@@ -15,6 +15,8 @@ TLS13_SUITE = "TLS_AES_128_GCM_SHA256"
 MOST_CONNECTIONS = 12_000
 DESCRIPTORS = 20_000
 MOST_STREAMS = 256
+# Memory that a server may take that keeps all of its answers.
+MOST_KEPT = 4 << 30
 
 H2_CLEAR, H2_TLS, H1_TLS = "h2-clear", "h2-tls", "h1-tls"
 PROTOCOLS = {
@@ -67,6 +69,8 @@ class Server:
     lacks = {}
     # What a reader of its figures must know: one footnote.
     note = ""
+    # Whether it takes all into memory at once that a client's windows let it send.
+    keeps_what_the_window_allows = False
     shards = 1
 
     def __init__(self, site):
@@ -107,10 +111,17 @@ class Server:
         path = os.environ["PATH"].split(":")
         return any(os.access(pathlib.Path(folder) / cls.program, os.X_OK) for folder in path)
 
-    def require(self, protocol):
-        """Raises Unavailable, with the reason, when it does not speak `protocol`."""
-        if protocol in self.lacks:
-            raise Unavailable(self.lacks[protocol])
+    @classmethod
+    def require(cls, protocol, body_bytes):
+        """Raises Unavailable, with the reason, when it cannot answer with so many bytes at once over `protocol`."""
+        if not cls.installed():
+            raise Unavailable(f"{cls.program} is not installed")
+        if protocol in cls.lacks:
+            raise Unavailable(cls.lacks[protocol])
+        if cls.keeps_what_the_window_allows and body_bytes > MOST_KEPT:
+            raise Unavailable(
+                f"{cls.name} takes into memory what the client's windows let it send, here {body_bytes >> 30} GiB: not run."
+            )
 
     def start(self):
         """Starts it on ports that were free a moment ago, pinned to the server core."""
