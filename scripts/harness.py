@@ -401,7 +401,8 @@ def h2load(argv, requests, data_bytes, timeout=300, cpus=None, priority=()):
     said = run([*pin, *priority, "h2load", "-n", requests, *argv], timeout)
     wanted = rf"requests: {requests} total, {requests} started, {requests} done, {requests} succeeded, 0 failed, 0 errored, 0 timeout"
     if not re.search(wanted, said) or not re.search(rf"status codes: {requests} 2xx, 0 3xx, 0 4xx, 0 5xx", said):
-        raise RuntimeError(f"not every request succeeded:\n{said[-900:]}")
+        fates = re.search(r"requests: .*", said)
+        raise RuntimeError(f"not every request succeeded: {fates[0] if fates else ''}\n{said[-900:]}")
     got = int(re.search(r"traffic: .*?, .*?headers.*?, \S+ \((\d+)\) data", said)[1])
     if got != data_bytes:
         raise RuntimeError(f"{got} bytes of bodies instead of {data_bytes}")

@@ -75,9 +75,9 @@ def number(value):
 class Panel:
     """Bars of one workload, protocol and client: a server each, the range over the rounds as a line."""
 
-    def __init__(self, title, unit, bars):
+    def __init__(self, title, figure, bars):
         self.title = title
-        self.unit = unit
+        _, self.unit, self.decimals = results.FIGURES[figure]
         self.bars = bars  # (name, Spread or why there is none)
 
     @property
@@ -86,7 +86,7 @@ class Panel:
 
     def draw(self, svg, left, top, width):
         svg.text(left, top + 14, self.title, 13, weight="bold")
-        svg.text(left, top + 30, f"{self.unit}; less is better", 11, colour=SOFT)
+        svg.text(left, top + 30, f"{self.unit}, median, lowest to highest; less is better", 11, colour=SOFT)
         x0, x1 = left + NAME_WIDTH, left + width - VALUE_WIDTH
         spreads = [spread for _, spread in self.bars if not isinstance(spread, str)]
         marks = ticks(max(s.highest for s in spreads))
@@ -107,7 +107,7 @@ class Panel:
             svg.line(x0 + spread.lowest * scale, middle, x0 + spread.highest * scale, middle, RANGE_COLOUR, 1.5)
             for end in (spread.lowest, spread.highest):
                 svg.line(x0 + end * scale, middle - 3, x0 + end * scale, middle + 3, RANGE_COLOUR, 1.5)
-            svg.text(x0 + max(spread.median, spread.highest) * scale + 6, y + BAR - 3, number(spread.median), 11)
+            svg.text(x0 + max(spread.median, spread.highest) * scale + 6, y + BAR - 3, f"{spread.median:,.{self.decimals}f}", 11)
         svg.line(x0, top + HEAD - 4, x0, bottom + 3, SOFT)
 
 
@@ -116,7 +116,6 @@ def panels(names, folder):
     found = []
     for name in names:
         workload = workloads.ALL[name]
-        _, unit, _ = results.FIGURES[workload.figure]
         for protocol, client, chosen in tables.shown(workload, folder):
             if client == "bench":
                 continue
@@ -125,10 +124,10 @@ def panels(names, folder):
                 entry = chosen.entry(server)
                 if entry is None:
                     continue
-                why = "not spoken" if "unavailable" in entry else "error"
+                why = "n/a" if "unavailable" in entry else "error"
                 bars.append((server, results.spread(entry, workload.figure) or why))
             if any(not isinstance(spread, str) for _, spread in bars):
-                found.append(Panel(f"{workload.title}, {tables.PROTOCOL[protocol]}", unit, bars))
+                found.append(Panel(f"{workload.title}, {tables.PROTOCOL[protocol]}", workload.figure, bars))
     return found
 
 

@@ -42,7 +42,7 @@ class H2load:
         )
 
     def run(self, server, load, cores=str(CLIENT_CORE)):
-        """One closed load: seconds, rates; and the connections' rates when each makes one request."""
+        """One closed load: seconds, rates; and how evenly it went when each connection makes one request."""
         argv = self._options(load)
         alone = load.requests == load.connections and load.connections > 1
         if alone:
@@ -96,12 +96,15 @@ class Bench:
         argv += ["--http1"] if load.protocol == H1_TLS else []
         result = json.loads(harness.run([*argv, *options], TIMEOUT_S))
         total, made = result["total"], result["connections"]
-        fates = total["requests"]
-        wanted = {"succeeded": load.requests, "failed": 0, "unfinished": 0}
-        if result["outcome"] != "complete" or any(fates[fate] != count for fate, count in wanted.items()):
-            raise RuntimeError(f"not every request succeeded: {result['outcome']}, {fates}, {total['errors']}")
-        if set(total["statuses"]) != {"200"} or total["bytes"]["body"] != load.bytes:
-            raise RuntimeError(f"{total['statuses']}, {total['bytes']['body']} bytes of bodies instead of {load.bytes}")
+        done, body = total["requests"]["succeeded"], total["bytes"]["body"]
+        left = load.requests - done
+        if result["outcome"] != "complete" or total["requests"] != {"succeeded": done, "failed": 0, "unfinished": left}:
+            raise RuntimeError(f"not every request succeeded: {total['requests']}, {total['errors']}")
+        # At a fixed rate some may be in flight when time is up; their age until then is in the percentiles.
+        if left and ("--rate" not in options or left > load.requests / 20):
+            raise RuntimeError(f"{left} of {load.requests} requests were not finished")
+        if set(total["statuses"]) != {"200"} or not done * load.size <= body <= load.bytes:
+            raise RuntimeError(f"{total['statuses']}, {body} bytes of bodies instead of {load.bytes}")
         spoken = "/".join(sorted(made["protocols"]))
         spoken = "http/1.1" if spoken == "http/1.1" else "h2c" if load.protocol == H2_CLEAR and spoken == "h2" else spoken
         sealed = "/".join(sorted(made["ciphers"]))
@@ -113,18 +116,18 @@ class Bench:
         return result
 
     def run(self, server, load, cores=str(CLIENT_CORE)):
-        """One closed load: seconds, rates, latencies; and the connections' rates, where it tells them."""
+        """One closed load: seconds, rates, latencies; and how evenly it went when each connection makes one request."""
         result = self._result(server, load, ["-n", load.requests], cores)
         seconds = result["total"]["elapsed_s"]
         figures = {
             "seconds": seconds,
             "requests_per_s": load.requests / seconds,
             "mb_per_s": load.bytes / seconds / 1e6,
-        } | _percentiles(result["total"]["latency"]["last_byte"])
-        fairness = result["connections"].get("fairness")
-        if load.requests == load.connections and load.connections > 1 and fairness is not None:
-            figures["fairness"] = fairness
-        return figures
+        }
+        latency = result["total"]["latency"]["last_byte"]
+        if load.requests == load.connections and load.connections > 1:
+            figures["fairness"] = latency["max_ns"] / latency["min_ns"]
+        return figures | _percentiles(latency)
 
     def paced(self, server, load, rate, priority):
         """An open model: requests at fixed times, latencies from when each was due."""

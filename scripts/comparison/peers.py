@@ -215,7 +215,11 @@ class Apache(Server):
 
     name = "apache"
     program = "apache2"
-    note = "Apache httpd: mpm_event, one process with 64 threads on the one core (a thread works on each request)."
+    note = (
+        "Apache httpd: mpm_event, one process with 256 threads on the one core (a thread works on each request). It needs "
+        "four descriptors for a connection: where 10,000 connections would need more than are allowed, fewer are opened."
+    )
+    descriptors_each = 4
 
     @classmethod
     def version(cls):
@@ -237,11 +241,11 @@ Mutex pthread
 {user}TypesConfig /dev/null
 StartServers 1
 ServerLimit 1
-ThreadLimit 64
-ThreadsPerChild 64
-MaxRequestWorkers 64
+ThreadLimit 256
+ThreadsPerChild 256
+MaxRequestWorkers 256
 MinSpareThreads 1
-MaxSpareThreads 64
+MaxSpareThreads 256
 AsyncRequestWorkerFactor 400
 MaxConnectionsPerChild 0
 ListenBacklog 4096

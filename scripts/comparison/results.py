@@ -36,7 +36,7 @@ def machine():
         "cores": os.cpu_count(),
         "virtual": "hypervisor" in flags,
         "memory_gib": round(int(memory.split()[1]) / (1 << 20)),
-        "kernel": platform.release(),
+        "kernel": platform.release().split("-")[0],
     }
 
 

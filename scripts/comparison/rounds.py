@@ -85,6 +85,8 @@ class Comparison:
         self.workload = workload
         self.protocol = protocol
         self.client_name = client_name
+        # Raises Unavailable for a client that there is none of.
+        self._client = CLIENTS[client_name](context.folder) if client_name in CLIENTS else None
         self.names = [name for name in names if not workload.servers or name in workload.servers]
         self.kept = {}
         self._requests = {}
@@ -133,31 +135,33 @@ class Comparison:
 
         return self._attempt(name, prepare)
 
-    def run(self, rounds):
-        """All rounds. Returns what is to be kept, in the form of results.py."""
-        client = None
-        if self.client_name in CLIENTS:
-            client = CLIENTS[self.client_name](self.context.folder)
+    def prepare(self):
+        """Everything before the first round: which servers can take part, and how many requests each is asked."""
         for name in self.names:
             try:
-                requests = self._prepare(name, client)
+                requests = self._prepare(name, self._client)
             except Unavailable as reason:
                 self.kept[name] = {"unavailable": str(reason)}
                 continue
             if requests is not None:
                 self._requests[name] = requests
                 self.kept[name] = {"version": peers.ALL[name].version(), "rounds": []}
-        for _ in range(rounds):
-            for name in list(self._requests):
-                figures = self._attempt(name, lambda server: self._round(server, client))
-                if figures is None:
-                    del self._requests[name]
-                else:
-                    self.kept[name]["rounds"].append(results.rounded(figures))
+
+    def round(self):
+        """Each server once. One that fails is out of all further rounds, and has no figures."""
+        for name in list(self._requests):
+            figures = self._attempt(name, lambda server: self._round(server, self._client))
+            if figures is None:
+                del self._requests[name]
+            else:
+                self.kept[name]["rounds"].append(results.rounded(figures))
+
+    def result(self):
+        """What is to be kept, in the form of results.py."""
         return {
             "protocol": self.protocol,
             "client": self.client_name,
-            "client_version": CLIENTS[self.client_name].version() if client else "",
+            "client_version": self._client.version() if self._client else "",
             "machine": results.machine(),
             "file_bytes": self.context.sizes[self.workload.file],
             "servers": self.kept,
@@ -166,3 +170,13 @@ class Comparison:
     def _round(self, server, client):
         requests = self._requests[server.name]
         return self.workload.measure(self.context, server, self.protocol, client, requests)
+
+
+def in_turn(comparisons, rounds):
+    """All comparisons of a workload, its protocols and clients, round after round: they too may be compared then."""
+    for comparison in comparisons:
+        comparison.prepare()
+    for _ in range(rounds):
+        for comparison in comparisons:
+            comparison.round()
+    return [comparison.result() for comparison in comparisons]

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import time
 
@@ -71,6 +72,8 @@ class Server:
     note = ""
     # Whether it takes all into memory at once that a client's windows let it send.
     keeps_what_the_window_allows = False
+    # Descriptors that it needs for each open connection.
+    descriptors_each = 1
     shards = 1
 
     def __init__(self, site):
@@ -110,6 +113,11 @@ class Server:
     def installed(cls):
         path = os.environ["PATH"].split(":")
         return any(os.access(pathlib.Path(folder) / cls.program, os.X_OK) for folder in path)
+
+    @classmethod
+    def most_connections(cls):
+        """Connections that it can keep open with the descriptors that are allowed; some are for other things."""
+        return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500) // cls.descriptors_each
 
     @classmethod
     def require(cls, protocol, body_bytes):

@@ -44,8 +44,9 @@ def cell(entry, figure, notes):
 
 def server_name(name, notes=None, chosen=()):
     """As in a table's first column: name, version, and the mark of what must be known about it."""
-    versions = {entry.get("version") for one in chosen if (entry := one.entry(name))} - {None}
-    version = " ".join(sorted(version.split(" ")[0] for version in versions)) if len(versions) == 1 else ""
+    # Without the commit, which is in the results.
+    versions = {entry["version"].split(" ")[0] for one in chosen if "version" in (entry := one.entry(name) or {})}
+    version = "/".join(sorted(versions))
     mark = notes.mark(ALL[name].note) if notes and name in ALL and ALL[name].note else ""
     return " ".join(part for part in (name, version, mark) if part)
 
@@ -184,7 +185,7 @@ def _beside(workload, protocol, chosen):
 
 
 def _protocols(workload, by_protocol):
-    """HTTP/2 over HTTP/1.1; both are from runs of the same command, if not of the same rounds."""
+    """HTTP/2 over HTTP/1.1, which take turns in the same rounds when they are measured by one command."""
     pair = [results.spread(by_protocol[p].entry(results.OWN) or {}, workload.figure) for p in (H2_TLS, H1_TLS)]
     if not all(pair):
         return []

@@ -131,7 +131,7 @@ class Idle(Workload):
     FIRST = 100
 
     def calibrate(self, context, server, protocol, client):
-        return context.idle
+        return min(context.idle, server.most_connections())
 
     def measure(self, context, server, protocol, client, requests):
         with on_core(CLIENT_CORE), Held(server, protocol, f"/{self.file}.bin") as held:
@@ -169,7 +169,7 @@ class Open(Workload):
         with on_core(CLIENT_CORE), Held(server, protocol, load.path) as held:
             client.run(server, load)
             for count in self.COUNTS:
-                if count > context.idle:
+                if count > min(context.idle, server.most_connections()):
                     break
                 held.hold(count - 1)
                 with Cost(server) as cost:
