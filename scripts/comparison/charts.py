@@ -42,6 +42,11 @@ class Svg:
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.5):.1f}" height="{height:.1f}" fill="{colour}"/>'
         )
 
+    def cut(self, x, y, height):
+        """Two slanted gaps in a bar: it is longer than there is room for."""
+        for left in (x, x + 6):
+            self.line(left, y + height + 1, left + 4, y - 1, PAPER, 2.5)
+
     def path(self, points, colour):
         drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self.parts.append(f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -72,6 +77,13 @@ def number(value):
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def limit(highest):
+    """Where an axis ends: at the longest bar, or before it where a few are so long that the rest could not be seen."""
+    ordered = sorted(highest)
+    middle = ordered[len(ordered) // 2]
+    return min(ordered[-1], max([h for h in ordered if h <= 4 * middle]) * 1.25)
+
+
 class Panel:
     """Bars of one workload, protocol and client: a server each, the range over the rounds as a line."""
 
@@ -89,8 +101,9 @@ class Panel:
         svg.text(left, top + 30, f"{self.unit}, median, lowest to highest; less is better", 11, colour=SOFT)
         x0, x1 = left + NAME_WIDTH, left + width - VALUE_WIDTH
         spreads = [spread for _, spread in self.bars if not isinstance(spread, str)]
-        marks = ticks(max(s.highest for s in spreads))
+        marks = ticks(limit([s.highest for s in spreads]))
         scale = (x1 - x0) / marks[-1]
+        end_of_axis = marks[-1]
         bottom = top + HEAD + STEP * len(self.bars)
         for mark in marks:
             svg.line(x0 + mark * scale, top + HEAD - 4, x0 + mark * scale, bottom + 3)
@@ -102,7 +115,11 @@ class Panel:
             if isinstance(spread, str):
                 svg.text(x0 + 4, y + BAR - 3, spread, 11, colour=SOFT)
                 continue
-            svg.rect(x0, y, spread.median * scale, BAR, OWN_COLOUR if own else OTHER_COLOUR)
+            svg.rect(x0, y, min(spread.median, end_of_axis) * scale, BAR, OWN_COLOUR if own else OTHER_COLOUR)
+            if spread.highest > end_of_axis:
+                svg.cut(x1 - 14, y, BAR)
+                svg.text(x1 + 6, y + BAR - 3, f"{spread.median:,.{self.decimals}f}", 11)
+                continue
             middle = y + BAR / 2
             svg.line(x0 + spread.lowest * scale, middle, x0 + spread.highest * scale, middle, RANGE_COLOUR, 1.5)
             for end in (spread.lowest, spread.highest):
@@ -172,37 +189,47 @@ def open_chart(folder):
     height, left, right, top, bottom = 420, MARGIN + 54, WIDTH - 150, 74, 360
     svg = Svg(title, height)
     svg.text(MARGIN, 32, title, 16, weight="bold")
-    svg.text(MARGIN, 52, f"CPU us/request; {workload.title}, {tables.PROTOCOL[found[0][0]]}; less is better", 11, colour=SOFT)
-    marks = ticks(max(value for _, points in lines for _, value in points))
+    svg.text(MARGIN, 52, f"CPU us/request; {workload.title}, {tables.PROTOCOL[found[0][0]]}; less is better; both axes logarithmic", 11, colour=SOFT)
+    marks = decade_ticks([value for _, points in lines for _, value in points])
     decades = math.log10(results.OPEN_COUNTS[-1])
 
     def place(count, value):
         across = left + (right - left) * math.log10(count) / decades
-        return across, bottom - (bottom - top) * value / marks[-1]
+        share = math.log(value / marks[0]) / math.log(marks[-1] / marks[0])
+        return across, bottom - (bottom - top) * share
 
     for mark in marks:
         _, y = place(1, mark)
         svg.line(left, y, right, y)
         svg.text(left - 8, y + 4, number(mark), 10, "end", SOFT)
     for count in results.OPEN_COUNTS:
-        x, _ = place(count, 0)
+        x, _ = place(count, marks[0])
         svg.line(x, top, x, bottom)
         svg.text(x, bottom + 18, f"{count:,}", 10, "middle", SOFT)
     svg.text((left + right) / 2, bottom + 40, "open connections", 11, "middle", SOFT)
-    labels = _apart([(place(*points[-1])[1], name) for name, points in lines])
+    labels = _apart([(place(*points[-1])[1], name) for name, points in lines], bottom)
     for (name, points), colour in zip(lines, LINES):
         svg.path([place(*point) for point in points], colour)
         svg.text(right + 12, labels[name] + 4, name, 12, colour=colour, weight="bold" if name == results.OWN else "normal")
     return svg.done()
 
 
-def _apart(wanted, least=15):
-    """Heights for labels, as near to those wanted as they can be without touching."""
+def decade_ticks(values):
+    """1, 2 and 5 times powers of ten, from below the least value to above the greatest."""
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    marks = [factor * 10.0**power for power in range(low, high + 1) for factor in (1, 2, 5)]
+    first = max(index for index, mark in enumerate(marks) if mark <= min(values))
+    last = min(index for index, mark in enumerate(marks) if mark >= max(values))
+    return marks[first : max(last, first + 1) + 1]
+
+
+def _apart(wanted, bottom, least=15):
+    """Heights for labels, as near to those wanted as they can be without touching each other or what is below."""
     placed = {}
-    lowest = float("-inf")
-    for height, name in sorted(wanted):
-        lowest = max(height, lowest + least)
-        placed[name] = lowest
+    highest = bottom + least
+    for height, name in sorted(wanted, reverse=True):
+        highest = min(height, highest - least)
+        placed[name] = highest
     return placed
 
 

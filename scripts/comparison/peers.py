@@ -13,7 +13,7 @@ from .trafficserver import TrafficServer
 
 
 class H2o(Server):
-    """`http2-idle-timeout` keeps the idle connections; h2o keeps small files' descriptors open by itself."""
+    """One thread, and a process that it starts for its keys."""
 
     name = program = "h2o"
 
