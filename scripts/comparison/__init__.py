@@ -12,4 +12,5 @@ Arrows point down only:
   render      tables and charts between marker comments, from the kept results alone
   tables, charts
   results     kept rounds as JSON; medians
+  network     one congestion control for all
 """

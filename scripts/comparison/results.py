@@ -13,6 +13,8 @@ import statistics
 
 import harness
 
+from . import network
+
 FOLDER = harness.REPO / "benches" / "results"
 OWN = "ringlane"
 DIGITS = 6
@@ -37,6 +39,7 @@ def machine():
         "virtual": "hypervisor" in flags,
         "memory_gib": round(int(memory.split()[1]) / (1 << 20)),
         "kernel": platform.release().split("-")[0],
+        "congestion_control": network.congestion_control(),
     }
 
 

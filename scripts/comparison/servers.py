@@ -221,7 +221,9 @@ class Ringlane(Server):
         return f"# ringlane serve ROOT --http 127.0.0.1:0 --https 127.0.0.1:0 {options}\n"
 
     def _options(self):
-        return ["--cores", self.cores, "--shards", self.shards, "--cert", self.site.cert, "--key", self.site.key]
+        pair = ["--cert", self.site.cert, "--key", self.site.key]
+        # It has a choice of its own for loopback addresses; here all servers have the same (network.py).
+        return ["--cores", self.cores, "--shards", self.shards, "--congestion-control", "system", *pair]
 
     def start(self):
         self._own = harness.Ringlane(self.binary(), self.site.root, self.folder, *self._options())

@@ -72,7 +72,7 @@ def origin(names, folder):
     said = []
     for one in machines.values():
         virtual = "virtual " if one["virtual"] else ""
-        said.append(f"{one['cpu']}, {one['cores']} {virtual}cores, {one['memory_gib']} GiB, Linux {one['kernel']}")
+        said.append(f"{one['cpu']}, {one['cores']} {virtual}cores, {one['memory_gib']} GiB, Linux {one['kernel']}, {one['congestion_control']}")
     count = "-".join(str(n) for n in sorted({min(rounds), max(rounds)})) if rounds else "no"
     by = f", {', '.join(sorted(clients))}" if clients else ""
     return f"Medians of {count} rounds in turn (lowest-highest), made by `scripts/compare` on: {'; '.join(said)}{by}."
