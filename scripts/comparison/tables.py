@@ -87,8 +87,6 @@ def workload_table(workload, folder, notes):
     if not combinations:
         return []
     figures = (workload.figure, *workload.also)
-    if isinstance(workload, workloads.Idle):
-        figures += ("own_kib_each",)
     columns = [(p, c, chosen, figure) for p, c, chosen in combinations for figure in figures]
     columns += [(p, c, chosen, "own_memory_mib") for p, c, chosen in combinations if c != "bench"]
     columns = [one for one in columns if any(results.values(one[2].entry(n) or {}, one[3]) for n in one[2].names())]
@@ -145,7 +143,7 @@ def everything(folder):
 
 def summary(folder):
     """ringlane beside the best of the others, one line for each piece of work; then what concerns it alone."""
-    rows = [["work", "ringlane", "best other", "", "ringlane / best other"]]
+    rows = [["work", "ringlane", "best other", "its figure", "ringlane / best other"]]
     alone = [["ringlane alone", "measured"]]
     for workload in workloads.ALL.values():
         combinations = [one for one in shown(workload, folder) if one[1] != "bench"]
