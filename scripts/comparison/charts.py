@@ -1,5 +1,6 @@
 """Charts as SVG, from the kept rounds alone. They have a background of their own: light and dark pages both do."""
 
+import functools
 import math
 from xml.sax.saxutils import escape
 
@@ -148,10 +149,10 @@ def panels(names, folder):
     return found
 
 
-def bar_chart(title, names):
-    """A drawing of panels in two columns."""
+def bar_chart(*names):
+    """Panels of these workloads, in two columns."""
 
-    def draw(folder):
+    def draw(folder, title):
         drawn = panels(names, folder)
         if not drawn:
             return None
@@ -170,7 +171,7 @@ def bar_chart(title, names):
     return draw
 
 
-def open_chart(folder):
+def open_chart(folder, title):
     """Cost of a request over the number of open connections, a line for each server."""
     workload = workloads.ALL["open"]
     found = [one for one in tables.shown(workload, folder) if one[1] != "bench"]
@@ -185,11 +186,11 @@ def open_chart(folder):
             lines.append((name, points))
     if not lines:
         return None
-    title = "CPU time of a request while other connections are open"
     height, left, right, top, bottom = 420, MARGIN + 54, WIDTH - 150, 74, 360
     svg = Svg(title, height)
     svg.text(MARGIN, 32, title, 16, weight="bold")
-    svg.text(MARGIN, 52, f"CPU us/request; {workload.title}, {tables.PROTOCOL[found[0][0]]}; less is better; both axes logarithmic", 11, colour=SOFT)
+    load = f"{workload.title}, {tables.PROTOCOL[found[0][0]]}"
+    svg.text(MARGIN, 52, f"CPU us/request; {load}; less is better; both axes logarithmic", 11, colour=SOFT)
     marks = decade_ticks([value for _, points in lines for _, value in points])
     decades = math.log10(results.OPEN_COUNTS[-1])
 
@@ -210,7 +211,8 @@ def open_chart(folder):
     labels = _apart([(place(*points[-1])[1], name) for name, points in lines], bottom)
     for (name, points), colour in zip(lines, LINES):
         svg.path([place(*point) for point in points], colour)
-        svg.text(right + 12, labels[name] + 4, name, 12, colour=colour, weight="bold" if name == results.OWN else "normal")
+        weight = "bold" if name == results.OWN else "normal"
+        svg.text(right + 12, labels[name] + 4, name, 12, colour=colour, weight=weight)
     return svg.done()
 
 
@@ -233,11 +235,15 @@ def _apart(wanted, bottom, least=15):
     return placed
 
 
+# What each chart is called, and who draws it from a folder of results: None when there is nothing to draw.
 CHARTS = {
-    "large": bar_chart("Large files: server CPU time per GB", ["large-1", "large-16"]),
-    "medium": bar_chart("Medium files: server CPU time per GB", ["10m-16", "100k-16"]),
-    "small": bar_chart("Small files: server CPU time per request", ["1k-50x20", "1k-64x1"]),
-    "latency": bar_chart("Latency of small requests beside a large download", ["latency"]),
-    "idle": bar_chart("Resident memory of an idle connection", ["idle"]),
-    "open": open_chart,
+    name: (title, functools.partial(draw, title=title))
+    for name, title, draw in (
+        ("large", "Large files: server CPU time per GB", bar_chart("large-1", "large-16")),
+        ("medium", "Medium files: server CPU time per GB", bar_chart("10m-16", "100k-16")),
+        ("small", "Small files: server CPU time per request", bar_chart("1k-50x20", "1k-64x1")),
+        ("latency", "Latency of small requests beside a large download", bar_chart("latency")),
+        ("idle", "Resident memory of an idle connection", bar_chart("idle")),
+        ("open", "CPU time of a request while other connections are open", open_chart),
+    )
 }

@@ -27,15 +27,15 @@ def page(text, folder=results.FOLDER):
 
 
 def chart_links(folder):
-    drawn = [name for name, draw in charts.CHARTS.items() if draw(folder) is not None]
-    return [f"![{name}](benches/results/{name}.svg)" for name in drawn]
+    drawn = {name: title for name, (title, draw) in charts.CHARTS.items() if draw(folder) is not None}
+    return [f"![{title}](benches/results/{name}.svg)\n" for name, title in drawn.items()]
 
 
 def wanted(folder=results.FOLDER):
     """(path, the text that it should have, or None when it should not be there)."""
     if folder == results.FOLDER:
         yield PAGE, page(PAGE.read_text(), folder)
-    for name, draw in charts.CHARTS.items():
+    for name, (_, draw) in charts.CHARTS.items():
         yield folder / f"{name}.svg", draw(folder)
 
 

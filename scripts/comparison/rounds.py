@@ -69,8 +69,8 @@ def check_contents(context, server, protocol, largest=16 * harness.MIB):
         path = server.site.root / f"{name}.bin"
         if size > largest or not path.exists():
             continue
-        options = ["-sS", "-k", "--max-time", "60", CURL.get(protocol, "--http2"), "-o", got, "-w", "%{http_code} %{http_version}"]
-        said = harness.run(["curl", *options, server.url(protocol, f"/{name}.bin")])
+        options = ["-sSk", "--max-time", "60", CURL.get(protocol, "--http2"), "-o", got]
+        said = harness.run(["curl", *options, "-w", "%{http_code} %{http_version}", server.url(protocol, f"/{name}.bin")])
         if said != ("200 1.1" if protocol == H1_TLS else "200 2"):
             raise RuntimeError(f"{name}.bin was answered with status and version {said}")
         if not harness.same_file(path, got):

@@ -71,8 +71,8 @@ def origin(names, folder):
     clients = {f"h2load {run['client_version']}" for run in runs if run["client"] == "h2load"}
     said = []
     for one in machines.values():
-        virtual = "virtual " if one["virtual"] else ""
-        said.append(f"{one['cpu']}, {one['cores']} {virtual}cores, {one['memory_gib']} GiB, Linux {one['kernel']}, {one['congestion_control']}")
+        cores = f"{one['cores']} {'virtual ' if one['virtual'] else ''}cores, {one['memory_gib']} GiB"
+        said.append(f"{one['cpu']}, {cores}, Linux {one['kernel']}, {one['congestion_control']}")
     count = "-".join(str(n) for n in sorted({min(rounds), max(rounds)})) if rounds else "no"
     by = f", {', '.join(sorted(clients))}" if clients else ""
     return f"Medians of {count} rounds in turn (lowest-highest), made by `scripts/compare` on: {'; '.join(said)}{by}."

@@ -53,6 +53,9 @@ class Workload:
     # More figures that it gives.
     also: tuple = ()
 
+    # Of the time that a measurement should take: those that make several take a part for each.
+    PART = 1.0
+
     def load(self, protocol, sizes, requests):
         return Load(protocol, f"/{self.file}.bin", sizes[self.file], self.connections, self.streams, requests)
 
@@ -64,7 +67,7 @@ class Workload:
         probe = self.load(protocol, context.sizes, self.probe)
         seconds = client.run(server, probe, self.client_cores)["seconds"]
         step = self.connections * self.streams
-        wanted = self.probe * context.seconds / max(seconds, 1e-4)
+        wanted = self.probe * context.seconds * self.PART / max(seconds, 1e-4)
         return max(1, round(wanted / step)) * step
 
     @property
@@ -162,6 +165,7 @@ class Open(Workload):
     """The same load on one connection, while so many are open: all the others are idle."""
 
     COUNTS = (1, 10, 100, 1_000, 10_000)
+    PART = 0.5
 
     def measure(self, context, server, protocol, client, requests):
         load = self.load(protocol, context.sizes, requests)
@@ -189,11 +193,17 @@ ALL = {
         Workload("large-16", "1 GiB, 16 connections", S_PER_GB, "large", connections=16, requests=16, also=("fairness",)),
         Workload("10m-16", "10 MiB, 16 connections", S_PER_GB, "10m", connections=16, probe=64),
         Workload("100k-16", "100 KiB, 16 connections", S_PER_GB, "100k", connections=16, probe=1600),
-        Workload("1k-50x20", "1 KiB, 50 connections x 20 streams", US_PER_REQUEST, "1k", connections=50, streams=20, probe=20_000),
+        Workload(
+            "1k-50x20", "1 KiB, 50 connections x 20 streams", US_PER_REQUEST, "1k",
+            connections=50, streams=20, probe=20_000,
+        ),
         Workload("1k-64x1", "1 KiB, 64 connections x 1 stream", US_PER_REQUEST, "1k", connections=64, probe=6_400),
         Beside("latency", "1 KiB while 1 connection downloads 1 GiB", "p99_us", "1k", connections=4, also=("p50_us",)),
         Idle("idle", "10,000 idle connections", "resident_kib_each", "1k", fresh=True, clients=("held",)),
-        Open("open", "1 KiB, 1 connection x 20 streams, with others open", "us_at_1", "1k", (H2_CLEAR,), streams=20, probe=4_000, fresh=True),
+        Open(
+            "open", "1 KiB, 1 connection x 20 streams, with others open", "us_at_1", "1k", (H2_CLEAR,),
+            streams=20, probe=4_000, fresh=True,
+        ),
         SharedCores(
             "shards-1k", "1 KiB, 50 connections x 20 streams, one shard and two", US_PER_REQUEST, "1k",
             connections=50, streams=20, probe=20_000, servers=("ringlane", "ringlane-2"),
