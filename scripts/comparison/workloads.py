@@ -98,12 +98,13 @@ class Beside(Workload):
     """
 
     RATE = 1000
+    PART = 2.0
     # A download that is slower than so many bytes per second is none.
     LEAST = 10 * harness.MIB
 
     def calibrate(self, context, server, protocol, client):
         context.warm_client.run(server, Load(protocol, "/large.bin", context.sizes["large"], 1, 1, 1))
-        return round(self.RATE * context.seconds)
+        return round(self.RATE * context.seconds * self.PART)
 
     def measure(self, context, server, protocol, client, requests):
         load = self.load(protocol, context.sizes, requests)
