@@ -75,7 +75,8 @@ def origin(names, folder):
         said.append(f"{one['cpu']}, {cores}, Linux {one['kernel']}, {one['congestion_control']}")
     count = "-".join(str(n) for n in sorted({min(rounds), max(rounds)})) if rounds else "no"
     by = f", {', '.join(sorted(clients))}" if clients else ""
-    return f"Medians of {count} rounds in turn (lowest-highest), made by `scripts/compare` on: {'; '.join(said)}{by}."
+    many = "round" if count == "1" else "rounds"
+    return f"Medians of {count} {many} in turn (lowest-highest), made by `scripts/compare` on: {'; '.join(said)}{by}."
 
 
 # --- One table for each workload --------------------------------------------------------------------------------
