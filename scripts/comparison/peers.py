@@ -202,12 +202,13 @@ class Nghttpd(Server):
         return first_match(r"nghttp2/(\S+)", said_by(["nghttpd", "--version"]))
 
     def settings(self):
-        return "# nghttpd -a 127.0.0.1 -n 1 -m 256 -d ROOT; over TLS with --ktls (refused kernel TLS is no error)\n"
+        lines = (" ".join(str(word) for word in words) for words in self.commands(None))
+        return "".join(f"# {line}\n" for line in lines)
 
     def commands(self, conf):
         common = ["nghttpd", "-a", "127.0.0.1", "-n", "1", "-m", str(MOST_STREAMS), "-d", self.site.root]
         clear = [*common, "--no-tls", str(self.ports["http"])]
-        return [clear, [*common, str(self.ports["https"]), self.site.key, self.site.cert]]
+        return [clear, [*common, "--ktls", str(self.ports["https"]), self.site.key, self.site.cert]]
 
 
 class Apache(Server):
@@ -217,9 +218,10 @@ class Apache(Server):
     program = "apache2"
     note = (
         "Apache httpd: mpm_event, one process with 256 threads on the one core (a thread works on each request). It needs "
-        "four descriptors for a connection: where 10,000 connections would need more than are allowed, fewer are opened."
+        "more than four descriptors for a connection: where 10,000 connections would need more than are allowed, fewer "
+        "are opened."
     )
-    descriptors_each = 4
+    descriptors_each = 4.5
 
     @classmethod
     def version(cls):

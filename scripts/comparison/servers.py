@@ -117,7 +117,7 @@ class Server:
     @classmethod
     def most_connections(cls):
         """Connections that it can keep open with the descriptors that are allowed; some are for other things."""
-        return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500) // cls.descriptors_each
+        return int((resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500) / cls.descriptors_each)
 
     @classmethod
     def require(cls, protocol, body_bytes):
