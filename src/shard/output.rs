@@ -20,6 +20,10 @@ use crate::uring::{Gather, Lease};
 pub(super) const MIN_BURST: usize = 64 << 10;
 /// Wire bytes of a slot on a connection that takes them whole.
 pub(super) const MAX_BURST: usize = 1 << 20;
+/// The same while another connection asks for little: its answers wait for the copy of no more than that.
+const CONSIDERATE_BURST: usize = 256 << 10;
+/// How long a connection that was answered with little is expected to ask again.
+const EXPECTED_FOR_NS: u64 = 20_000_000;
 /// Buffer of a gathered slot: frame headers, field blocks and small bodies only.
 const GATHERED_SLOT: usize = 64 << 10;
 /// Buffer of a placed or sealed slot at most: larger ones cost no less, and tie more of the arena up.
@@ -117,7 +121,7 @@ impl Connection {
         let (mut gather, mut plan) = shared.pool.take();
         if let Some(layout) = layout {
             let (slot_bytes, burst) = match layout {
-                Layout::Gathered => (GATHERED_SLOT, self.burst),
+                Layout::Gathered => (GATHERED_SLOT, self.considerate_burst(shared)),
                 Layout::Placed | Layout::Sealed(_) => (self.burst.min(MAX_FILLED_SLOT), usize::MAX),
             };
             match lease(shared, slot_bytes) {
@@ -140,9 +144,24 @@ impl Connection {
             self.settle(shared);
             return;
         }
+        if self.burst == MIN_BURST {
+            shared.answered_briefly = Some((self.key, shared.now_ns));
+        }
         let layout = layout.unwrap_or(Layout::Placed);
         self.outgoing = Some(Outgoing::new(gather, plan, layout, prefix, shared.now_ns));
         self.prepare(shared);
+    }
+
+    /// Wire bytes of the next slot, with those in mind who wait while it is copied.
+    fn considerate_burst(&self, shared: &Shared) -> usize {
+        match shared.answered_briefly {
+            Some((other, at_ns))
+                if other != self.key && shared.now_ns < at_ns + EXPECTED_FOR_NS =>
+            {
+                self.burst.min(CONSIDERATE_BURST)
+            }
+            _ => self.burst,
+        }
     }
 
     /// Goes on with the slot until it is sent or waits for the kernel.

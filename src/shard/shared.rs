@@ -82,6 +82,8 @@ pub(super) struct Shared {
     /// Connections that wait for an arena slot, the longest first.
     pub(super) starved: VecDeque<Owner>,
     pub(super) pool: Pool,
+    /// The connection that was last sent little, as it has been all along, and when.
+    pub(super) answered_briefly: Option<(Owner, u64)>,
     pub(super) timers: Timers,
     pub(super) counters: Counters,
     pub(super) clock: Clock,
@@ -127,6 +129,7 @@ impl Shared {
             dirty: VecDeque::new(),
             starved: VecDeque::new(),
             pool: Pool::default(),
+            answered_briefly: None,
             timers: Timers::default(),
             counters: Counters::new(),
             clock,
