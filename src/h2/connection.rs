@@ -8,7 +8,6 @@ use super::control::{Control, ControlQueue, Resets};
 use super::credit::{Held, Share};
 use super::error::{ConnectionError, ErrorCode, StreamError};
 use super::frame::StreamId;
-use super::head::Peer;
 use super::hpack::{DEFAULT_TABLE_SIZE, Decoder, Encoder};
 use super::limits::{
     Budgets, DEFAULT_WINDOW, MAX_QUEUED_CONTROL, MIN_MAX_FRAME_SIZE, RECV_CONNECTION_WINDOW_MAX,
@@ -18,6 +17,7 @@ use super::pace::Pace;
 use super::priority::Priority;
 use super::queues::Ready;
 use super::recv::{FieldBlock, Reading};
+use super::remembered::Peer;
 use super::send::{Cut, PendingBlock};
 use super::settings::PeerSettings;
 use super::stream::{Input, Next, State};

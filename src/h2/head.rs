@@ -2,20 +2,16 @@
 //!
 //! A block is always decoded to its end, whatever is found in it: the HPACK state must stay in step.
 
-use std::num::NonZeroU64;
-
 use super::error::{ConnectionError, StreamError};
 use super::hpack::{self, Decoder, Field, Outcome};
 use super::priority::Priority;
+use super::remembered::{Peer, Remembered};
 
 /// Buffers for incomplete frames that are kept for the next connection that needs one.
 const SPARE_BUFFERS: usize = 16;
 
 /// The largest buffer that is kept, in bytes.
 const SPARE_BYTES: usize = 128 << 10;
-
-/// The longest block that is remembered, in bytes.
-const REMEMBERED_BYTES: usize = 64;
 
 /// Memory that all connections of a shard share, one call at a time: the fields of the request that is being
 /// delivered, and buffers for what is incomplete. It grows to what the largest request needs and then allocates no more.
@@ -25,48 +21,19 @@ pub struct Scratch {
     hpack: Vec<u8>,
     spare: Vec<Vec<u8>>,
     remembered: Remembered,
-    /// Peers that were ever remembered.
-    peers: u64,
-}
-
-/// Who sends the blocks that are decoded: tells the connections apart that share a [`Scratch`], which is always the same for a connection. A new one is
-/// due whenever the decoder is changed other than by decoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Peer(Option<NonZeroU64>);
-
-/// The request that was decoded last, when nothing but its block and the decoder's state decide what it says, and it
-/// left that state as it was. Its fields are in [`Scratch`] still, so that the same block from the same peer, next in
-/// turn, is not decoded again: clients repeat themselves, and load generators do nothing else.
-#[derive(Debug, Default)]
-struct Remembered {
-    peer: Peer,
-    block: Vec<u8>,
-    meta: Meta,
-}
-
-impl Remembered {
-    /// Whether `block`, which is a valid one, leaves the dynamic table as it was: it has indexed fields and literals
-    /// that are not added to the table (RFC 7541, sections 6.1, 6.2.2, 6.2.3), with indices and lengths of one byte.
-    fn is_fit(block: &[u8]) -> bool {
-        fn string(block: &[u8]) -> Option<&[u8]> {
-            let (&first, rest) = block.split_first()?;
-            let len = usize::from(first & 0x7f);
-            if len < 0x7f { rest.get(len..) } else { None }
-        }
-        let mut left = Some(block).filter(|block| block.len() <= REMEMBERED_BYTES);
-        while let Some((&first, rest)) = left.and_then(<[u8]>::split_first) {
-            left = match first {
-                0x80..=0xfe => Some(rest),
-                0x00 | 0x10 => string(rest).and_then(string),
-                0x01..=0x0e | 0x11..=0x1e => string(rest),
-                _ => None,
-            };
-        }
-        left.is_some()
-    }
 }
 
 impl Scratch {
+    /// What `block` from `peer` says, if it is the one that was decoded last.
+    pub(super) fn recall(&self, peer: Peer, block: &[u8]) -> Option<Meta> {
+        self.remembered.recall(peer, block)
+    }
+
+    /// Remembers what a valid `block` from `peer` says that was just decoded, if it left the decoder as it was.
+    pub(super) fn remember(&mut self, peer: &mut Peer, block: &[u8], meta: Meta) {
+        self.remembered.remember(peer, block, meta);
+    }
+
     /// An empty buffer, with memory when there is a spare one.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
         self.spare.pop().unwrap_or_default()
@@ -82,7 +49,7 @@ impl Scratch {
 
     /// What a field section is decoded with and into; what was there before is no longer remembered.
     pub(super) fn parts(&mut self) -> (&mut Fields, &mut Vec<u8>) {
-        self.remembered.peer = Peer::default();
+        self.remembered.forget();
         self.fields.clear();
         (&mut self.fields, &mut self.hpack)
     }
@@ -251,9 +218,11 @@ impl<'a> Trailers<'a> {
     }
 }
 
-/// What the core itself needs to know of a request.
+/// What the core itself needs to know of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Meta {
+    /// Of a response; 0 for a request, and for trailers.
+    pub status: u16,
     pub content_length: Option<u64>,
     /// `None` without a `priority` field.
     pub priority: Option<Priority>,
@@ -276,26 +245,12 @@ pub(super) fn decode_request(
     limit: usize,
     scratch: &mut Scratch,
 ) -> Result<Decoded, ConnectionError> {
-    let Remembered {
-        peer: last,
-        block: same,
-        meta,
-    } = &scratch.remembered;
-    if last.0.is_some() && *last == *peer && *same == block {
-        return Ok(Decoded::WellFormed(*meta));
+    if let Some(meta) = scratch.recall(*peer, block) {
+        return Ok(Decoded::WellFormed(meta));
     }
     let decoded = decode(decoder, block, limit, scratch, false)?;
-    if let Decoded::WellFormed(meta) = decoded
-        && Remembered::is_fit(block)
-    {
-        if peer.0.is_none() {
-            scratch.peers += 1;
-            *peer = Peer(NonZeroU64::new(scratch.peers));
-        }
-        let remembered = &mut scratch.remembered;
-        remembered.block.clear();
-        remembered.block.extend_from_slice(block);
-        (remembered.peer, remembered.meta) = (*peer, meta);
+    if let Decoded::WellFormed(meta) = decoded {
+        scratch.remember(peer, block, meta);
     }
     Ok(decoded)
 }
@@ -316,7 +271,7 @@ pub(super) fn decode_and_discard(
     block: &[u8],
     scratch: &mut Scratch,
 ) -> Result<(), ConnectionError> {
-    scratch.remembered.peer = Peer::default();
+    scratch.remembered.forget();
     match decoder.decode(block, 0, &mut scratch.hpack, |_| {}) {
         Ok(_) => Ok(()),
         Err(_) => Err(ConnectionError::Compression),
@@ -330,7 +285,7 @@ fn decode(
     scratch: &mut Scratch,
     trailers: bool,
 ) -> Result<Decoded, ConnectionError> {
-    scratch.remembered.peer = Peer::default();
+    scratch.remembered.forget();
     let Scratch { fields, hpack, .. } = scratch;
     fields.clear();
     let mut meta = Meta::default();

@@ -29,6 +29,7 @@ mod pace;
 pub mod priority;
 mod queues;
 mod recv;
+mod remembered;
 mod send;
 pub mod settings;
 pub mod stream;

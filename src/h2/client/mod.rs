@@ -29,6 +29,7 @@ use super::error::{ConnectionError, ErrorCode};
 use super::frame::StreamId;
 use super::hpack::{DEFAULT_TABLE_SIZE, Decoder, Encoder};
 use super::limits::{DEFAULT_WINDOW, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
+use super::remembered::Peer;
 use super::send::PendingBlock;
 use super::settings::PeerSettings;
 use super::window::Window;
@@ -158,6 +159,7 @@ pub type StreamMap<T> = HashMap<StreamId, T, BuildHasherDefault<IdHasher>>;
 pub struct ClientConnection {
     config: Rc<ClientConfig>,
     decoder: Decoder,
+    decoder_peer: Peer,
     encoder: Encoder,
     peer: PeerSettings,
     /// The server's SETTINGS_MAX_CONCURRENT_STREAMS.
@@ -214,6 +216,7 @@ impl ClientConnection {
         }
         Self {
             decoder: Decoder::new(config.header_table_size as usize),
+            decoder_peer: Peer::default(),
             encoder: Encoder::default(),
             peer: PeerSettings::default(),
             max_concurrent: STREAMS_BEFORE_SETTINGS,

@@ -5,15 +5,16 @@
 
 use super::ClientConnection;
 use super::data::DataFrame;
-use super::response::{Meta, ResponseHead, decode};
+use super::response::{ResponseHead, decode};
 use crate::h2::control::{Control, RESET_PING};
 use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{
     FRAME_HEADER_LEN, FrameHeader, Goaway, Headers, Kind, StreamId, flags, parse_ping,
     parse_rst_stream, parse_window_update,
 };
-use crate::h2::head::{Scratch, Trailers};
+use crate::h2::head::{Meta, Scratch, Trailers};
 use crate::h2::limits::{FIELD_BLOCK_FACTOR, MAX_CONTINUATIONS, MAX_QUEUED_CONTROL};
+use crate::h2::remembered::Peer;
 use crate::h2::settings::id;
 
 /// What the server did that concerns the application.
@@ -372,7 +373,14 @@ impl ClientConnection {
         self.check_begun(id)?;
         let limit = self.config.max_header_list_size as usize;
         let trailers = self.streams.get(&id).is_some_and(|stream| stream.headed);
-        let decoded = decode(&mut self.decoder, block, limit, scratch, trailers)?;
+        let decoded = decode(
+            &mut self.decoder,
+            &mut self.decoder_peer,
+            block,
+            limit,
+            scratch,
+            trailers,
+        )?;
         let Some(stream) = self.streams.get_mut(&id) else {
             return match self.absorbs(id) {
                 true => Ok(None),
@@ -479,6 +487,7 @@ impl ClientConnection {
                 let _ = stream.recv_window.adjust(old, new);
             }
         }
+        self.decoder_peer = Peer::default();
         self.decoder
             .set_max_table_size(self.config.header_table_size as usize);
     }

@@ -3,8 +3,9 @@
 //! A block is always decoded to its end, whatever is found in it: the HPACK state must stay in step.
 
 use crate::h2::error::{ConnectionError, StreamError};
-use crate::h2::head::{Fields, Scratch, is_field_name, is_field_value, parse_content_length};
+use crate::h2::head::{Fields, Meta, Scratch, is_field_name, is_field_value, parse_content_length};
 use crate::h2::hpack::{Decoder, Field, Outcome};
+use crate::h2::remembered::Peer;
 
 /// The head of a response that is well-formed. Names are in lower case.
 #[derive(Clone, Copy, Debug)]
@@ -45,21 +46,18 @@ impl<'a> ResponseHead<'a> {
     }
 }
 
-/// What the core itself needs to know of a response. For trailers the status is 0.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Meta {
-    pub(super) status: u16,
-    pub(super) content_length: Option<u64>,
-}
-
 /// Decodes the block of a response, or of its trailers, into `scratch`.
 pub(super) fn decode(
     decoder: &mut Decoder,
+    peer: &mut Peer,
     block: &[u8],
     limit: usize,
     scratch: &mut Scratch,
     trailers: bool,
 ) -> Result<Result<Meta, StreamError>, ConnectionError> {
+    if !trailers && let Some(meta) = scratch.recall(*peer, block) {
+        return Ok(Ok(meta));
+    }
     let (fields, hpack) = scratch.parts();
     let mut meta = Meta::default();
     let mut malformed = None;
@@ -76,7 +74,12 @@ pub(super) fn decode(
         (Some(error), _) => Err(error),
         (None, Outcome::TooLarge) => Err(StreamError::ResponseTooLarge),
         (None, Outcome::Complete) if meta.status == 0 && !trailers => Err(StreamError::Status),
-        (None, Outcome::Complete) => Ok(meta),
+        (None, Outcome::Complete) => {
+            if !trailers {
+                scratch.remember(peer, block, meta);
+            }
+            Ok(meta)
+        }
     })
 }
 
@@ -133,5 +136,81 @@ fn parse_status(value: &[u8]) -> Option<u16> {
             Some(digit(*a) * 100 + digit(*b) * 10 + digit(*c))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 4_096;
+
+    fn fields(scratch: &Scratch) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let owned = |(name, value): (&[u8], &[u8])| (name.to_vec(), value.to_vec());
+        scratch.fields().iter().map(owned).collect()
+    }
+
+    /// The same bytes say the same only to the same decoder, and only while its table is the same.
+    #[test]
+    fn a_block_is_recalled_for_its_own_connection_only() {
+        // `:status` 200, then the newest entry of the dynamic table; and two that insert that entry.
+        let block = [0x88, 0xbe];
+        let insert = |value: u8| [0x88, 0x40, 1, b'x', 1, value];
+        let mut scratch = Scratch::default();
+        let mut connections = [b'a', b'b'].map(|value| {
+            let (mut decoder, mut peer) = (Decoder::new(LIMIT), Peer::default());
+            let first = insert(value);
+            decode(&mut decoder, &mut peer, &first, LIMIT, &mut scratch, false)
+                .unwrap()
+                .unwrap();
+            (decoder, peer, value)
+        });
+        for round in 0..3 {
+            for (decoder, peer, value) in &mut connections {
+                for _ in 0..3 {
+                    let meta = decode(decoder, peer, &block, LIMIT, &mut scratch, false);
+                    assert_eq!(meta.unwrap().unwrap().status, 200);
+                    assert_eq!(fields(&scratch), [(b"x".to_vec(), vec![*value])]);
+                }
+                *value = b'0' + round;
+                let other = insert(*value);
+                decode(decoder, peer, &other, LIMIT, &mut scratch, false)
+                    .unwrap()
+                    .unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn trailers_are_not_taken_for_a_head_nor_recalled_as_one() {
+        let (mut decoder, mut peer) = (Decoder::new(LIMIT), Peer::default());
+        let mut scratch = Scratch::default();
+        let head = [0x88];
+        for _ in 0..2 {
+            let decoded = decode(&mut decoder, &mut peer, &head, LIMIT, &mut scratch, false);
+            assert_eq!(decoded.unwrap().unwrap().status, 200);
+            let decoded = decode(&mut decoder, &mut peer, &head, LIMIT, &mut scratch, true);
+            assert_eq!(decoded.unwrap(), Err(StreamError::PseudoFieldInTrailers));
+        }
+        let trailers = [0x00, 1, b'x', 1, b'y'];
+        let decoded = decode(
+            &mut decoder,
+            &mut peer,
+            &trailers,
+            LIMIT,
+            &mut scratch,
+            true,
+        );
+        assert_eq!(decoded.unwrap().unwrap().status, 0);
+        let decoded = decode(
+            &mut decoder,
+            &mut peer,
+            &trailers,
+            LIMIT,
+            &mut scratch,
+            false,
+        );
+        assert_eq!(decoded.unwrap(), Err(StreamError::Status));
     }
 }

@@ -5,9 +5,9 @@ use crate::h2::connection::{Closing, Connection};
 use crate::h2::control::{BDP_PING, Control, DRAIN_PING, KEEPALIVE_PING, RESET_PING};
 use crate::h2::error::{ConnectionError, ErrorCode, StreamError, Violation};
 use crate::h2::frame::{FrameHeader, StreamId, flags, parse_ping, parse_priority_update};
-use crate::h2::head::Peer;
 use crate::h2::limits::{Budget, MAX_EARLY_PRIORITIES};
 use crate::h2::priority::Priority;
+use crate::h2::remembered::Peer;
 use crate::h2::stream::{Input, Next, State};
 use crate::h2::streams::Phase;
 
