@@ -233,6 +233,8 @@ impl Connection {
     pub(super) fn drain(&mut self, shared: &mut Shared) {
         match self.transport {
             Transport::Handshake(_) => self.close(shared),
+            // It is not known what it speaks, so there is nothing that can be said to it.
+            _ if self.is_untold() => self.linger(shared),
             _ => {
                 self.protocol.shutdown();
                 shared
@@ -241,6 +243,11 @@ impl Connection {
                 self.mark(shared);
             }
         }
+    }
+
+    /// Whether it is not known yet which protocol the peer speaks.
+    pub(super) fn is_untold(&self) -> bool {
+        matches!(self.transport, Transport::Cleartext) && self.first.is_some()
     }
 
     /// Queues the connection to be flushed at the end of this turn.
@@ -257,7 +264,7 @@ impl Connection {
             Transport::Session(session) => session.has_control(),
             _ => false,
         };
-        let open = !matches!(self.transport, Transport::Handshake(_));
+        let open = !matches!(self.transport, Transport::Handshake(_)) && !self.is_untold();
         let more = self.protocol.wants_transmit() || !self.listings.is_empty();
         control || !self.raw.is_empty() || (open && !self.abandoned && more)
     }

@@ -109,7 +109,7 @@ impl Connection {
         let prefix = Bytes::from(std::mem::take(&mut self.raw));
         let layout = match &self.transport {
             Transport::Handshake(_) => None,
-            _ if self.abandoned || !self.protocol.wants_transmit() => None,
+            _ if self.abandoned || self.is_untold() || !self.protocol.wants_transmit() => None,
             Transport::Session(session) => Some(Layout::Sealed(session.layout())),
             Transport::Cleartext if self.unmapped => Some(Layout::Placed),
             Transport::Cleartext => Some(Layout::Gathered),
