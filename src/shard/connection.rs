@@ -6,7 +6,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::Shutdown;
 
 use super::listings::Sending;
 use super::output::{MIN_BURST, Outgoing};
@@ -297,7 +296,7 @@ impl Connection {
     fn linger(&mut self, shared: &mut Shared) {
         self.phase = Phase::Lingering;
         // A peer that is gone already makes this fail; the receive says so too.
-        let _ = rustix::net::shutdown(self.socket.as_fd(), Shutdown::Write);
+        let _ = shared.ring.shutdown_write(self.socket.as_fd());
         shared
             .timers
             .start(Timer::Lingering, self.key, shared.now_ns);
@@ -323,6 +322,23 @@ impl Connection {
         {
             self.drop_outgoing(shared);
         }
+    }
+
+    /// What holds between two turns, with so many of its operations in the ring.
+    #[cfg(test)]
+    pub(super) fn invariants(&self, in_flight: u32) {
+        assert_eq!(self.operations, in_flight, "each operation is counted");
+        assert!(!self.is_over(), "one that is over is gone");
+        let receives = u32::from(self.receiving);
+        assert!(self.receiving || self.ended || self.phase == Phase::Closing);
+        if let Some(outgoing) = &self.outgoing
+            && self.phase != Phase::Closing
+        {
+            let lent = outgoing.gather.is_none();
+            assert!(!lent || in_flight > receives, "what is lent comes back");
+            assert!(!self.dirty || self.phase == Phase::Open);
+        }
+        assert!(!self.starved || self.outgoing.is_none());
     }
 
     /// Whether nothing of it is left in the ring and it can go.

@@ -134,7 +134,7 @@ impl Shared {
 
     fn opened(&mut self, key: Owner, descriptor: OwnedFd) -> Option<Result<Found, u16>> {
         let job = self.jobs.jobs.get_mut(key)?;
-        let Ok(stat) = rustix::fs::fstat(descriptor.as_fd()) else {
+        let Ok(stat) = self.ring.stat(descriptor.as_fd()) else {
             return Some(Err(500));
         };
         match FileType::from_raw_mode(stat.st_mode) {
@@ -156,7 +156,7 @@ impl Shared {
             // A file system that cannot map has its files read into place, and so has one whose pages are not to stay:
             // a mapping would hold them.
             let mapping = match self.page_cache {
-                PageCache::Keep => Mapping::new(descriptor.as_fd(), identity.len).ok(),
+                PageCache::Keep => self.ring.map(descriptor.as_fd(), identity.len).ok(),
                 PageCache::Drop | PageCache::Direct => None,
             };
             let reading = page_cache::reading(self.page_cache, descriptor.as_fd());

@@ -246,7 +246,7 @@ impl Connection {
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
-        prepare::secure_begun_frame(outgoing);
+        prepare::secure_begun_frame(outgoing, &shared.ring);
         if outgoing.stalled_ns.is_none() {
             outgoing.stalled_ns = Some(shared.now_ns);
         }

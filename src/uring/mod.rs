@@ -16,7 +16,9 @@
 //! Linux 6.1 or newer is needed (`IORING_SETUP_DEFER_TASKRUN`).
 
 mod arena;
+mod backend;
 mod buf_ring;
+mod calls;
 mod gather;
 pub mod inherit;
 mod mapping;
@@ -26,6 +28,8 @@ mod probe;
 mod queues;
 mod read_now;
 mod ring;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod slab;
 mod socket;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A whole shard without its executor: turn by turn, on a ring of its own.
 
 mod panics;
+mod simulation;
 mod untold;
 
 use std::os::unix::net::UnixStream;
