@@ -14,12 +14,16 @@ use crate::slot::{Layout, Plan, Slot};
 use crate::uring::simulated::Random;
 use crate::uring::simulated::files::File;
 
+/// The server keeps the rest of a frame that was begun up to this length.
+const MAX_KEPT: u32 = 64 << 10;
 /// Bytes of what is sent at once.
 const SLOT_BYTES: usize = 9_000;
 
 pub(super) struct Http2 {
     pub(super) core: ClientConnection,
     scratch: Scratch,
+    /// Whether a frame may be so large that the rest of it is not kept when its file shrinks.
+    pub(super) takes_large: bool,
     /// In the order in which they were asked.
     pub(super) asked: BTreeMap<StreamId, Asked>,
 }
@@ -35,6 +39,7 @@ impl Http2 {
             ..ClientConfig::default()
         };
         Self {
+            takes_large: config.max_frame_size > MAX_KEPT,
             core: ClientConnection::new(Rc::new(config)),
             scratch: Scratch::default(),
             asked: BTreeMap::new(),
@@ -86,7 +91,7 @@ impl Http2 {
             }
             3 => self
                 .core
-                .set_max_frame_size(16_384 + random.below(50_000) as u32),
+                .set_max_frame_size(16_384 + random.below(40_000) as u32),
             4 if random.one_in(3) => self.core.shutdown(),
             _ => {}
         }

@@ -117,16 +117,26 @@ impl Link {
     }
 
     /// The server's side has ended. `excused` when something befell the connection; `draining` when the server was told
-    /// to end.
-    pub(super) fn server_ended(&mut self, excused: bool, draining: bool, files: &[File]) {
+    /// to end; it `keeps` the rest of a frame when nothing prevents it.
+    pub(super) fn server_ended(
+        &mut self,
+        excused: bool,
+        draining: bool,
+        keeps: bool,
+        files: &[File],
+    ) {
         self.over = true;
         self.requests = 0;
         let early = self.ended_early;
         let http1 = matches!(self.peer, Peer::Http1(_));
-        // On HTTP/1.1 a failed file ends the connection, and so does one on HTTP/2 in the middle of a frame.
-        let failed = self
-            .asked()
-            .any(|asked| asked.end != Some(End::Complete) && asked.may_fail(files));
+        // On HTTP/1.1 a failed file ends the connection, and so does one on HTTP/2 in the middle of a frame of which the
+        // rest could not be kept.
+        let ends_all = match &self.peer {
+            Peer::Http1(_) => true,
+            Peer::Http2(peer) => peer.takes_large || !keeps,
+        };
+        let failing = |asked: &Asked| asked.end != Some(End::Complete) && asked.may_fail(files);
+        let failed = ends_all && self.asked().any(failing);
         for asked in self.asked_mut().filter(|asked| asked.end.is_none()) {
             let unprocessed = http1 && draining && asked.left().is_none();
             assert!(

@@ -73,6 +73,8 @@ pub(super) struct World<'a> {
     /// Slots of the arena that others have.
     pub(super) taken: Vec<Lease>,
     draining: bool,
+    /// A file shrinks once in so many steps; never if it is 0.
+    shrinks: usize,
     /// Time passed since something moved.
     quiet_ns: u64,
 }
@@ -120,6 +122,7 @@ impl<'a> World<'a> {
         let mut random = Random::new(seed);
         let files = files(&mut random);
         let odds = odds(&mut random);
+        let shrinks = random.pick(&[0, 0, 0, 300, 3_000]);
         let mut kernel = Kernel::new(Random::new(random.number()), odds, files);
         kernel.loud = loud;
         let kernel = Rc::new(RefCell::new(kernel));
@@ -182,6 +185,7 @@ impl<'a> World<'a> {
             links: Vec::new(),
             taken: Vec::new(),
             draining: false,
+            shrinks,
             quiet_ns: 0,
         }
     }
@@ -316,7 +320,12 @@ impl<'a> World<'a> {
     fn down(&mut self, at: usize) {
         let link = &mut self.links[at];
         let mut kernel = self.kernel.borrow_mut();
-        let Kernel { sockets, files, .. } = &mut *kernel;
+        let Kernel {
+            sockets,
+            files,
+            odds,
+            ..
+        } = &mut *kernel;
         let socket = &mut sockets[link.socket];
         let most = socket.takeable().min(link.piece);
         if most == 0 {
@@ -326,7 +335,8 @@ impl<'a> World<'a> {
             let lingered_ns = self.now_ns - link.shut_ns.unwrap_or(self.now_ns);
             let slow = lingered_ns >= LINGERING_NS;
             let excused = unheard || slow || socket.was_hurt();
-            link.server_ended(excused, self.draining, files);
+            let keeps = odds.absent == 0 && odds.short == 0;
+            link.server_ended(excused, self.draining, keeps, files);
             // The client closes too.
             if !std::mem::replace(&mut link.ended, true) {
                 socket.end();
@@ -342,6 +352,9 @@ impl<'a> World<'a> {
     /// Now and then something comes between.
     fn befall(&mut self) {
         self.now_ns += self.random.below(2_000) as u64;
+        if self.shrinks > 0 && self.random.one_in(self.shrinks) {
+            self.shrink();
+        }
         if !self.random.one_in(64) {
             return;
         }
@@ -360,16 +373,6 @@ impl<'a> World<'a> {
                 if let Some(link) = self.links.get_mut(at) {
                     kernel.sockets[link.socket].cut();
                     link.out.clear();
-                }
-            }
-            6 if self.random.one_in(4) => {
-                let at = self.random.below(kernel.files.len() - 1);
-                let file = &mut kernel.files[at];
-                file.changed = true;
-                if self.random.one_in(2) {
-                    file.len = self.random.below(file.len as usize + 1) as u64;
-                } else {
-                    file.exists = false;
                 }
             }
             7 if self.random.one_in(12) => {
@@ -401,6 +404,23 @@ impl<'a> World<'a> {
                 self.drain();
             }
             _ => self.now_ns = until_ns,
+        }
+    }
+
+    /// A file is cut short, or is gone.
+    fn shrink(&mut self) {
+        // Not between a look at its size and the send that comes at once.
+        if self.shard.shared.ring.queued() > 0 {
+            return;
+        }
+        let mut kernel = self.kernel.borrow_mut();
+        let at = self.random.below(kernel.files.len());
+        let file = &mut kernel.files[at];
+        file.changed = true;
+        if self.random.one_in(4) {
+            file.exists = false;
+        } else {
+            file.len = self.random.below(file.len as usize + 1) as u64;
         }
     }
 
