@@ -3,10 +3,10 @@
 //! next and with what, who is slow, what shrinks, vanishes, fails or is dropped.
 //!
 //! ```text
-//! cargo test simulation                                                     a few hundred seeds
-//! RINGLANE_SIM_SEEDS=10000 cargo test --profile simulation simulation       more
-//! RINGLANE_SIM_SEED=1234 cargo test simulation -- --nocapture               one seed, and what happens in it
-//! RINGLANE_SIM_SEED=1234 RINGLANE_SIM_SEEDS=1000 cargo test …               seeds from there on
+//! cargo test --lib simulation                                             a few hundred seeds
+//! RINGLANE_SIM_SEEDS=10000 cargo test --lib simulation                    more
+//! RINGLANE_SIM_SEED=1234 cargo test --lib simulation -- --nocapture       one seed, and what happens in it
+//! RINGLANE_SIM_SEED=1234 RINGLANE_SIM_SEEDS=1000 cargo test …             seeds from there on
 //! ```
 //!
 //! What has to hold: [`asked`] checks every head and every byte of every body, [`check`] what holds after every step,
@@ -89,7 +89,7 @@ fn every_request_ends_once_and_no_byte_is_wrong() {
     let mut all = Summary::default();
     for result in results {
         let one = result.unwrap_or_else(|seed| {
-            panic!("seed {seed}: run it alone with RINGLANE_SIM_SEED={seed} cargo test simulation -- --nocapture")
+            panic!("seed {seed}: run it alone with RINGLANE_SIM_SEED={seed} cargo test --lib simulation -- --nocapture")
         });
         for (all, one) in all.ends.iter_mut().zip(one.ends) {
             *all += one;
