@@ -21,7 +21,7 @@ pub struct Args {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Serve a folder over HTTP/2, in the clear and over TLS
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Make load for any HTTP/1.1 or HTTP/2 server, and measure it
     Bench(Box<bench::Args>),
 }
@@ -106,6 +106,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SECONDS")]
     pub keepalive_timeout: Option<NonZeroU32>,
 
+    /// The congestion control of connections [default: the system's; reno on loopback addresses]
+    ///
+    /// `system` is the system's on loopback addresses too. `sysctl net.ipv4.tcp_available_congestion_control` lists
+    /// what there is.
+    #[arg(long, value_name = "NAME")]
+    pub congestion_control: Option<String>,
+
     /// How much to log, to stderr [default: info]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
@@ -136,6 +143,7 @@ impl ServeArgs {
             idle_timeout: self.idle_timeout,
             keepalive_interval: self.keepalive_interval,
             keepalive_timeout: self.keepalive_timeout,
+            congestion_control: self.congestion_control.clone(),
             log_level: self.log_level,
             files: FilesTable {
                 listing: self.no_listing.then_some(false),

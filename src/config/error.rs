@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use super::certificate::CertificateError;
 
 /// Why a configuration is refused.
@@ -36,6 +38,24 @@ pub enum ConfigError {
         path: PathBuf,
         /// The reason.
         source: io::Error,
+    },
+    /// The kernel has no such congestion control.
+    #[error(
+        "congestion-control: {name:?} cannot be had ({errno}): `sysctl net.ipv4.tcp_available_congestion_control` lists what can"
+    )]
+    CongestionControl {
+        /// The algorithm.
+        name: String,
+        /// The reason.
+        errno: Errno,
+    },
+    /// Not everybody may use it.
+    #[error(
+        "congestion-control: {name:?} needs CAP_NET_ADMIN, or to be named in `sysctl net.ipv4.tcp_allowed_congestion_control`"
+    )]
+    CongestionControlForbidden {
+        /// The algorithm.
+        name: String,
     },
     /// Both kinds are switched off.
     #[error("nothing to listen on: http and https are both `none`; give an address to one of them")]

@@ -41,6 +41,8 @@ pub struct File {
     pub keepalive_interval: Option<NonZeroU32>,
     /// Seconds that it has to answer.
     pub keepalive_timeout: Option<NonZeroU32>,
+    /// The congestion control of connections, or `system`.
+    pub congestion_control: Option<String>,
     /// How much is logged.
     pub log_level: Option<LogLevel>,
     /// Settings for every file.
@@ -160,6 +162,7 @@ impl File {
             idle_timeout: self.idle_timeout.or(other.idle_timeout),
             keepalive_interval: self.keepalive_interval.or(other.keepalive_interval),
             keepalive_timeout: self.keepalive_timeout.or(other.keepalive_timeout),
+            congestion_control: self.congestion_control.or(other.congestion_control),
             log_level: self.log_level.or(other.log_level),
             files: self.files.or(other.files),
             mounts: either(self.mounts, other.mounts),
@@ -221,6 +224,7 @@ mod tests {
             idle-timeout = 0
             keepalive-interval = 30
             keepalive-timeout = 10
+            congestion-control = "reno"
             log-level = "debug"
         "#;
         let file = File::parse(text, Path::new("r.toml")).unwrap();
@@ -230,6 +234,7 @@ mod tests {
         assert_eq!(file.idle_timeout, Some(0));
         assert_eq!(file.keepalive_interval, NonZeroU32::new(30));
         assert_eq!(file.keepalive_timeout, NonZeroU32::new(10));
+        assert_eq!(file.congestion_control.as_deref(), Some("reno"));
         assert_eq!(file.log_level, Some(LogLevel::Debug));
         let empty = File::parse("", Path::new("r.toml")).unwrap();
         assert!(empty.root.is_none() && empty.sites.is_empty());

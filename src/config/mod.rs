@@ -4,6 +4,7 @@
 //! Nothing here binds a socket, starts a thread or writes a file.
 
 pub mod certificate;
+mod congestion;
 mod cores;
 mod error;
 mod file;
@@ -28,6 +29,7 @@ use crate::files::FilesConfig;
 use crate::h2::{Keepalive, Timeouts};
 use crate::site::Sites;
 
+pub use congestion::CongestionControl;
 pub use cores::available as available_cores;
 pub use error::ConfigError;
 pub use file::{File, Source};
@@ -107,6 +109,7 @@ pub struct Config {
     report: Option<Duration>,
     drain_timeout: Duration,
     timeouts: Timeouts,
+    congestion_control: CongestionControl,
     log_level: LogLevel,
 }
 
@@ -159,6 +162,7 @@ impl Config {
                 settings.keepalive_interval,
                 settings.keepalive_timeout,
             )?,
+            congestion_control: CongestionControl::new(settings.congestion_control)?,
             log_level: settings.log_level.unwrap_or_default(),
         })
     }
@@ -217,6 +221,11 @@ impl Config {
     /// When an idle or silent peer is given up.
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// The congestion control of connections.
+    pub fn congestion_control(&self) -> &CongestionControl {
+        &self.congestion_control
     }
 
     /// How much is logged.

@@ -1,7 +1,7 @@
 //! An open regular file and what is remembered of it.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -57,6 +57,8 @@ pub struct OpenFile {
     /// The whole file mapped, for the kernel to gather from; absent for small files, where mapping was refused, and
     /// where the page cache is not to keep it.
     pub mapping: Option<Rc<Mapping>>,
+    /// Until when all of it is taken to be in memory, in nanoseconds since its shard began: it was found there lately.
+    pub resident_until_ns: Cell<u64>,
     /// How the bytes of a file that is not mapped are read.
     pub reading: Reading,
     /// Which version of the file this is.
@@ -107,6 +109,7 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
     FileRef(Rc::new(OpenFile {
         descriptor: Rc::new(descriptor),
         mapping: Some(Rc::new(mapping)),
+        resident_until_ns: Cell::default(),
         reading: Reading::default(),
         identity: Identity {
             device: 0,

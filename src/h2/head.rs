@@ -119,6 +119,8 @@ pub(super) struct Fields {
     /// In the order of [`Pseudo`].
     pseudo: [Option<Span>; 4],
     host: Option<Span>,
+    /// How many field sections were decoded before.
+    serial: u64,
 }
 
 /// The pseudo-fields of requests (section 8.3.1).
@@ -136,6 +138,7 @@ impl Fields {
         self.spans.clear();
         self.pseudo = [None; 4];
         self.host = None;
+        self.serial += 1;
     }
 
     /// Appends a field that is no pseudo-field.
@@ -210,6 +213,13 @@ impl<'a> RequestHead<'a> {
             (Some(span), _) | (None, Some(span)) => self.0.value(span),
             (None, None) => &[],
         }
+    }
+
+    /// A number that no other head which was delivered through the same [`Scratch`] has, but those from the same peer
+    /// that say the same and came right behind this one.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.0.serial
     }
 
     /// The value of the first field called `name`, in lower case.

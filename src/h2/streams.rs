@@ -74,7 +74,8 @@ pub(super) struct Stream<F> {
     pub moved: u32,
     /// When the request was complete enough to be delivered.
     pub received_ns: u64,
-    pub head: [Bytes; 2],
+    /// The field block of its response, until that goes out.
+    pub head: Option<[Bytes; 2]>,
     pub body: Body<F>,
 }
 
@@ -215,7 +216,7 @@ impl<F> Streams<F> {
         let stream = self.get_mut(index);
         stream.id = 0;
         stream.next = free;
-        stream.head = Default::default();
+        stream.head = None;
         stream.body = Body::Empty;
         self.free = index;
         self.len -= 1;
@@ -283,7 +284,7 @@ mod tests {
             moved_ns: 0,
             moved: 0,
             received_ns: 0,
-            head: Default::default(),
+            head: None,
             body: Body::Empty,
         }
     }

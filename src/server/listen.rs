@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+use crate::config::CongestionControl;
 use crate::shard::Listener;
 
 /// How many connections may wait to be accepted, per socket. The kernel lowers it to net.core.somaxconn, which is
@@ -125,6 +126,15 @@ impl Listeners {
             }
         }
         Ok(listeners)
+    }
+
+    /// Has the connections of each address use what is chosen.
+    pub fn set_congestion_control(&self, choice: &CongestionControl) {
+        for shard in &self.per_shard {
+            for (listener, bound) in shard.iter().zip(&self.bound) {
+                choice.apply(&listener.socket, bound.address);
+            }
+        }
     }
 
     /// Whether any of them is for TLS.

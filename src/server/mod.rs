@@ -25,7 +25,7 @@ use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
 use sd_notify::NotifyState;
 
-use crate::config::{CertificateFiles, CertificateSource, Config};
+use crate::config::{CertificateFiles, CertificateSource, Config, CongestionControl};
 use crate::shard;
 use banner::Identity;
 pub use error::ServerError;
@@ -46,13 +46,20 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let shards = config.cores().len();
     let passed = activation::passed_sockets()?;
     let listeners = if passed.is_empty() {
-        Listeners::bind(config.http(), config.https(), shards)?
+        let listeners = Listeners::bind(config.http(), config.https(), shards)?;
+        listeners.set_congestion_control(config.congestion_control());
+        listeners
     } else {
         tracing::info!(
             "{} sockets passed by systemd are used instead of the configured addresses",
             passed.len()
         );
-        Listeners::share(passed, shards)?
+        // A unit that passes sockets says it in theirs (TCPCongestion=).
+        let listeners = Listeners::share(passed, shards)?;
+        if *config.congestion_control() != CongestionControl::Suitable {
+            listeners.set_congestion_control(config.congestion_control());
+        }
+        listeners
     };
     let tls = if listeners.any_tls() {
         Some(Tls::new(config)?)

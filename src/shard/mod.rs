@@ -16,6 +16,7 @@ mod output;
 mod page_cache;
 mod prepare;
 mod protocol;
+mod repeat;
 mod represent;
 mod seek;
 mod shared;

@@ -159,6 +159,7 @@ impl Connection {
             &mut self.transport,
             &mut shared.ring,
             self.key,
+            shared.now_ns,
         ) {
             prepare::Step::Ready => self.send(shared),
             prepare::Step::Waiting => self.operations += 1,

@@ -19,11 +19,16 @@ use super::page_cache::{self, BegunRead, Staged};
 use super::protocol::Protocol;
 use crate::files::{FileRef, Way};
 use crate::slot::{Hole, Layout, Plan};
-use crate::uring::{Gather, Owner, Pages, Ring};
+use crate::uring::{Gather, Mapping, Owner, Pages, Ring};
 
 /// The rest of a begun frame that is read ahead at most. Reading more would cost what gathering saves; a file that
 /// shrinks within a larger frame ends the connection.
 const MAX_SECURED: usize = 64 << 10;
+
+/// A mapped file of at most so many bytes is asked for its pages as a whole, and not again for a while.
+const RESIDENT_AS_A_WHOLE: u64 = 1 << 20;
+/// How long what was found in memory is taken to be there: far shorter than pages in use stay.
+const RESIDENT_FOR_NS: u64 = 20_000_000;
 
 /// What comes of preparing.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,9 +48,10 @@ pub(super) fn prepare(
     transport: &mut Transport,
     ring: &mut Ring,
     owner: Owner,
+    now_ns: u64,
 ) -> Step {
     match outgoing.layout {
-        Layout::Gathered => match bring_in(outgoing, ring, owner) {
+        Layout::Gathered => match bring_in(outgoing, ring, owner, now_ns) {
             Step::Ready => check_sizes(outgoing, protocol, ring),
             step => step,
         },
@@ -134,13 +140,13 @@ pub(super) fn secure_begun_frame(outgoing: &mut Outgoing, ring: &Ring) {
 }
 
 /// Gathered: has pages that are not resident brought in.
-fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
+fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner, now_ns: u64) -> Step {
     outgoing.ready.0 = outgoing.ready.0.max(outgoing.cursor.untouched());
     while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
         let end = run_end(&outgoing.plan.holes, outgoing.ready.0);
         let range = hole.offset..run_limit(&outgoing.plan.holes, end);
         if let Some(mapping) = &hole.file.0.mapping
-            && !ring.resident(mapping, hole.file.0.descriptor.as_fd(), range.clone())
+            && !resident(mapping, &hole.file, &range, ring, now_ns)
         {
             ring.populate(Rc::clone(mapping), range, owner);
             return Step::Waiting;
@@ -148,6 +154,26 @@ fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         outgoing.ready.0 = end;
     }
     Step::Ready
+}
+
+fn resident(
+    mapping: &Mapping,
+    file: &FileRef,
+    range: &Range<u64>,
+    ring: &Ring,
+    now_ns: u64,
+) -> bool {
+    let descriptor = file.0.descriptor.as_fd();
+    let until_ns = &file.0.resident_until_ns;
+    if now_ns < until_ns.get() {
+        return true;
+    }
+    let whole = 0..mapping.len();
+    if whole.end <= RESIDENT_AS_A_WHOLE && ring.resident(mapping, descriptor, whole) {
+        until_ns.set(now_ns + RESIDENT_FOR_NS);
+        return true;
+    }
+    ring.resident(mapping, descriptor, range.clone())
 }
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.

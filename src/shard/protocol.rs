@@ -160,9 +160,23 @@ impl Protocol {
                 while let Some(event) =
                     core.handle_bytes(shared.now_ns, &mut input, &mut scratch.h2)
                 {
-                    if let h2::Event::Request { stream, head, .. } = event
-                        && let Some(response) = answer!(Version::Http2, head, asker(stream), shared)
-                    {
+                    let h2::Event::Request { stream, head, .. } = event else {
+                        continue;
+                    };
+                    let (serial, now_ns) = (head.serial(), shared.now_ns);
+                    let response = match shared.repeat.answer(serial, now_ns) {
+                        Some(response) => {
+                            shared.counters.requests += 1;
+                            Some(response)
+                        }
+                        None => {
+                            shared.repeat.pure = false;
+                            let made = answer!(Version::Http2, head, asker(stream), shared);
+                            shared.repeat.note(serial, now_ns, made.as_ref());
+                            made
+                        }
+                    };
+                    if let Some(response) = response {
                         core.respond(stream, response);
                     }
                 }

@@ -340,6 +340,7 @@ impl Representing<'_> {
         digests: &Digests,
     ) -> Response<FileRef> {
         self.shared.note(variant.file(), variant.bytes().is_some());
+        self.shared.repeat.pure = *decision == Decision::Full && digests.is_none();
         answer::file(variant, decision, digests, &self.context(variant))
     }
 

@@ -15,6 +15,7 @@ use super::offload::Offload;
 use super::open::{Jobs, Waiter};
 use super::output::Pool;
 use super::protocol::{Configs, Scratch};
+use super::repeat::Repeat;
 use super::represent::Digested;
 use super::seek::site_key;
 use super::timers::Timers;
@@ -64,6 +65,7 @@ pub(super) struct Shared {
     /// For what no rule can be about.
     no_rules: Rc<Treatment>,
     pub(super) configs: Configs,
+    pub(super) repeat: Repeat,
     pub(super) scratch: Scratch,
     /// The resolved path of the request at hand.
     pub(super) path: Vec<u8>,
@@ -115,6 +117,7 @@ impl Shared {
             treatment_key: Vec::new(),
             no_rules: Rc::default(),
             configs,
+            repeat: Repeat::default(),
             scratch: Scratch::default(),
             path: Vec::new(),
             key: Vec::new(),

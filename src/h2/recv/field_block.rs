@@ -225,7 +225,7 @@ impl<F: Clone> Connection<F> {
             moved_ns: now_ns,
             moved: 0,
             received_ns: now_ns,
-            head: Default::default(),
+            head: None,
             body: Body::Empty,
         };
         let Some(index) = self.streams.insert(stream) else {

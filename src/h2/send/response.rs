@@ -33,7 +33,7 @@ impl<F: Clone> Connection<F> {
         if first.len().saturating_add(second.len()) > MAX_SENT_BLOCK {
             return self.refuse(index, b"500");
         }
-        entry.head = response.head;
+        entry.head = Some(response.head);
         entry.body = response.body;
         self.ready.push_back(&mut self.streams, index, Phase::Fresh);
     }
@@ -43,7 +43,7 @@ impl<F: Clone> Connection<F> {
         let Some(head) = refusal(status) else {
             return self.reset_stream(index, ErrorCode::INTERNAL_ERROR);
         };
-        self.streams.get_mut(index).head = [head, Bytes::new()];
+        self.streams.get_mut(index).head = Some([head, Bytes::new()]);
         self.ready.push_back(&mut self.streams, index, Phase::Fresh);
     }
 
@@ -96,10 +96,11 @@ impl<F: Clone> Connection<F> {
         if stream.phase == Phase::Ending {
             return self.put_ending(slot, index, base);
         }
-        if !fits(slot, stream.head[0].len() + stream.head[1].len(), base) {
+        let block = stream.head.iter().flatten().map(Bytes::len).sum();
+        if !fits(slot, block, base) {
             return false;
         }
-        let head = std::mem::take(&mut stream.head);
+        let head = stream.head.take().unwrap_or_default();
         let (stream, end_stream) = (stream.id, stream.body.is_empty());
         let mut pending = PendingBlock::new(stream, self.encoder.prefix(), head, end_stream);
         self.ready.unlink(&mut self.streams, index, Phase::Heading);

@@ -26,7 +26,7 @@ pub(in crate::shard) struct Digests {
 }
 
 impl Digests {
-    fn is_none(&self) -> bool {
+    pub(in crate::shard) fn is_none(&self) -> bool {
         self.repr.is_none() && self.content.is_none() && self.trailer.is_none()
     }
 
