@@ -338,7 +338,6 @@ impl Connection {
             assert!(!lent || in_flight > receives, "what is lent comes back");
             assert!(!self.dirty || self.phase == Phase::Open);
         }
-        assert!(!self.starved || self.outgoing.is_none());
     }
 
     /// Whether nothing of it is left in the ring and it can go.

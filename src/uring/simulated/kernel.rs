@@ -62,7 +62,7 @@ pub(crate) struct Odds {
 /// What a descriptor is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Object {
-    Listener,
+    Listener(usize),
     Socket(SocketId),
     File(usize),
 }
@@ -89,9 +89,8 @@ pub(crate) struct Kernel {
     pub(crate) loud: bool,
     pub(crate) random: Random,
     pub(crate) odds: Odds,
-    listening: bool,
-    /// Sockets that are not accepted yet.
-    pub(super) backlog: VecDeque<SocketId>,
+    /// Sockets that are not accepted yet, of each listener; closed ones are gone.
+    pub(super) backlogs: Vec<Option<VecDeque<SocketId>>>,
     pub(crate) sockets: Vec<Socket>,
     pub(crate) files: Vec<File>,
     pub(super) objects: HashMap<RawFd, Object>,
@@ -115,8 +114,7 @@ impl Kernel {
             loud: false,
             random,
             odds,
-            listening: true,
-            backlog: VecDeque::new(),
+            backlogs: Vec::new(),
             sockets: Vec::new(),
             files,
             objects: HashMap::new(),
@@ -143,18 +141,24 @@ impl Kernel {
         descriptor
     }
 
-    /// The one listening socket.
+    /// Another listening socket.
     pub(crate) fn listen(&mut self) -> OwnedFd {
-        self.descriptor(Object::Listener)
+        self.backlogs.push(Some(VecDeque::new()));
+        self.descriptor(Object::Listener(self.backlogs.len() - 1))
     }
 
-    /// A peer connects; how much the server's socket holds in each direction.
-    pub(crate) fn connect(&mut self, recv_capacity: usize, send_capacity: usize) -> SocketId {
+    /// A peer connects to a listener; how much the server's socket holds in each direction.
+    pub(crate) fn connect(
+        &mut self,
+        listener: usize,
+        recv_capacity: usize,
+        send_capacity: usize,
+    ) -> SocketId {
         self.sockets.push(Socket::new(recv_capacity, send_capacity));
         let id = self.sockets.len() - 1;
-        match self.listening {
-            true => self.backlog.push_back(id),
-            false => self.sockets[id].close(),
+        match &mut self.backlogs[listener] {
+            Some(backlog) => backlog.push_back(id),
+            None => self.sockets[id].close(),
         }
         id
     }
@@ -324,7 +328,9 @@ impl Kernel {
     fn is_ready(&self, at: usize) -> bool {
         let pending = &self.pending[at];
         match (pending.sqe.opcode, pending.object) {
-            (ACCEPT, _) => !self.backlog.is_empty(),
+            (ACCEPT, Some(Object::Listener(listener))) => self.backlogs[listener]
+                .as_ref()
+                .is_some_and(|backlog| !backlog.is_empty()),
             (RECV, Some(Object::Socket(id))) => {
                 let socket = &self.sockets[id];
                 !socket.recv.is_empty() || socket.peer_ended || socket.reset
@@ -346,7 +352,7 @@ impl Kernel {
         let Pending { sqe, object, .. } = self.pending[at];
         self.check_memory(at);
         let (result, flags) = match (sqe.opcode, object) {
-            (ACCEPT, _) => self.accept(),
+            (ACCEPT, Some(Object::Listener(listener))) => self.accept(listener),
             (RECV, Some(Object::Socket(id))) => self.recv(id),
             (POLL, Some(Object::Socket(id))) => (self.poll(id), 0),
             (SEND | SENDMSG, _) => (self.pending[at].result.unwrap(), 0),
@@ -435,9 +441,8 @@ impl Kernel {
         match object {
             Some(Object::Socket(id)) => self.sockets[id].close(),
             // Who was not accepted never will be.
-            Some(Object::Listener) => {
-                self.listening = false;
-                for id in self.backlog.drain(..) {
+            Some(Object::Listener(listener)) => {
+                for id in self.backlogs[listener].take().unwrap_or_default() {
                     self.sockets[id].close();
                 }
             }

@@ -12,7 +12,7 @@ use super::memory::Segment;
 use super::socket::SocketId;
 
 impl Kernel {
-    pub(super) fn accept(&mut self) -> (i32, u32) {
+    pub(super) fn accept(&mut self, listener: usize) -> (i32, u32) {
         let more = if self.befalls(self.odds.again) {
             0
         } else {
@@ -27,7 +27,8 @@ impl Kernel {
         if self.befalls(self.odds.again) {
             return (-Errno::INTR.raw_os_error(), more);
         }
-        let id = self.backlog.pop_front().unwrap();
+        let backlog = self.backlogs[listener].as_mut();
+        let id = backlog.and_then(|backlog| backlog.pop_front()).unwrap();
         let socket = self.descriptor(Object::Socket(id));
         (socket.into_raw_fd(), more)
     }

@@ -3,6 +3,7 @@
 use super::asked::{Asked, End};
 use super::http1::Http1;
 use super::http2::Http2;
+use super::secured::Transport;
 use crate::uring::simulated::files::File;
 use crate::uring::simulated::{Random, SocketId};
 
@@ -16,6 +17,7 @@ pub(super) enum Peer {
 
 pub(super) struct Link {
     pub(super) socket: SocketId,
+    pub(super) transport: Transport,
     pub(super) peer: Peer,
     /// Said, and not arrived.
     pub(super) out: Vec<u8>,
@@ -32,6 +34,8 @@ pub(super) struct Link {
     /// The client has ended its side, before it had everything if it did so early.
     pub(super) ended: bool,
     pub(super) ended_early: bool,
+    /// The server has said something, in the protocol.
+    pub(super) heard: bool,
     /// When the server ended its side.
     pub(super) shut_ns: Option<u64>,
     /// The client has seen the server's end.
@@ -40,7 +44,12 @@ pub(super) struct Link {
 
 impl Link {
     /// With a socket that holds so many bytes for the server, and so many for the client.
-    pub(super) fn new(socket: SocketId, capacity: (usize, usize), random: &mut Random) -> Self {
+    pub(super) fn new(
+        socket: SocketId,
+        tls: bool,
+        capacity: (usize, usize),
+        random: &mut Random,
+    ) -> Self {
         let piece = random.pick(&[1, 20, 1_500, 1_500, 40_000, 1 << 20]);
         let window = random.pick(&[100, 5_000, 65_535, 1 << 20]);
         let (peer, window) = match random.one_in(4) {
@@ -50,10 +59,17 @@ impl Link {
                 window as usize,
             ),
         };
+        let mut out = Vec::new();
+        let http1 = matches!(peer, Peer::Http1(_));
+        let transport = match tls {
+            true => Transport::secured(http1, &mut out),
+            false => Transport::Cleartext,
+        };
         Self {
             socket,
+            transport,
             peer,
-            out: Vec::new(),
+            out,
             requests: 1 + random.below(8),
             piece,
             most: 200 * piece.min(capacity.1).min(window),
@@ -61,6 +77,7 @@ impl Link {
             paused_until_ns: 0,
             ended: false,
             ended_early: false,
+            heard: false,
             shut_ns: None,
             over: false,
         }
@@ -100,19 +117,28 @@ impl Link {
 
     /// Puts on the wire what there is to say.
     pub(super) fn transmit(&mut self) {
-        if self.ended || self.out.len() > MAX_OUT {
+        if self.ended || self.out.len() > MAX_OUT || !self.transport.is_open() {
             return;
         }
+        let mut plain = Vec::new();
         match &mut self.peer {
-            Peer::Http1(peer) => peer.transmit(&mut self.out),
-            Peer::Http2(peer) => peer.transmit(&mut self.out),
+            Peer::Http1(peer) => peer.transmit(&mut plain),
+            Peer::Http2(peer) => peer.transmit(&mut plain),
         }
+        self.transport.send(&plain, &mut self.out);
     }
 
-    pub(super) fn take(&mut self, bytes: &[u8], files: &[File]) {
+    pub(super) fn take(&mut self, bytes: Vec<u8>, files: &[File]) {
+        let mut said = Vec::new();
+        let plain = self.transport.take(bytes, &mut said);
+        self.heard |= !plain.is_empty();
+        // To a side that is ended already nothing is said.
+        if !self.ended {
+            self.out.append(&mut said);
+        }
         match &mut self.peer {
-            Peer::Http1(peer) => peer.take(bytes, files),
-            Peer::Http2(peer) => peer.take(bytes, files),
+            Peer::Http1(peer) => peer.take(&plain, files),
+            Peer::Http2(peer) => peer.take(&plain, files),
         }
     }
 
@@ -137,6 +163,12 @@ impl Link {
         };
         let failing = |asked: &Asked| asked.end != Some(End::Complete) && asked.may_fail(files);
         let failed = ends_all && self.asked().any(failing);
+        let told = self.ended || self.transport.was_closed();
+        assert!(
+            excused || failed || told,
+            "a session ends with a word: {}",
+            self.socket
+        );
         for asked in self.asked_mut().filter(|asked| asked.end.is_none()) {
             let unprocessed = http1 && draining && asked.left().is_none();
             assert!(

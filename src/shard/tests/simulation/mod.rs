@@ -21,6 +21,7 @@ mod check;
 mod http1;
 mod http2;
 mod link;
+mod secured;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -10,6 +10,7 @@ use rustix::thread::sched_getaffinity;
 
 use super::asked::End;
 use super::link::Link;
+use super::secured;
 use crate::files::{FilesConfig, PageCache};
 use crate::h2::{Config, Timeouts};
 use crate::shard::driver::{Shard, Turn};
@@ -136,12 +137,16 @@ impl<'a> World<'a> {
             },
             &kernel,
         );
-        let socket = kernel.borrow_mut().listen();
+        let listeners = [false, true].map(|tls| Listener {
+            socket: kernel.borrow_mut().listen(),
+            tls,
+        });
+        let listeners = listeners.into_iter().collect();
         let placeholder = || kernel.borrow().placeholder();
         let options = Options {
             index: 0,
             core: 0,
-            listeners: vec![Listener { socket, tls: false }],
+            listeners,
             serving: Serving {
                 roots: vec![placeholder()],
                 sites: Sites::single(Path::new("/")),
@@ -155,7 +160,7 @@ impl<'a> World<'a> {
                     ..FilesConfig::default()
                 },
             },
-            tls: None,
+            tls: Some(secured::server()),
             timeouts: Timeouts::default(),
         };
         let pipe = WakePipe {
@@ -264,9 +269,11 @@ impl<'a> World<'a> {
                 self.connects -= 1;
                 let recv = self.random.pick(&[1, 100, 65_536]);
                 let send = self.random.pick(&[1, 300, 2_000, 20_000, 300_000]);
-                let socket = self.kernel.borrow_mut().connect(recv, send);
-                self.links
-                    .push(Link::new(socket, (recv, send), &mut self.random));
+                let tls = self.random.one_in(8);
+                let mut kernel = self.kernel.borrow_mut();
+                let socket = kernel.connect(usize::from(tls), recv, send);
+                let link = Link::new(socket, tls, (recv, send), &mut self.random);
+                self.links.push(link);
             }
             Happening::Act(at) => self.act(at),
             Happening::Up(at) => {
@@ -330,7 +337,7 @@ impl<'a> World<'a> {
         let most = socket.takeable().min(link.piece);
         if most == 0 {
             // Who comes when the server ends is not heard.
-            let unheard = self.draining && socket.sent == 0;
+            let unheard = self.draining && !link.heard;
             // Who takes too long over the last word may not get it.
             let lingered_ns = self.now_ns - link.shut_ns.unwrap_or(self.now_ns);
             let slow = lingered_ns >= LINGERING_NS;
@@ -344,7 +351,7 @@ impl<'a> World<'a> {
             return;
         }
         let bytes = socket.take(1 + self.random.below(most));
-        link.take(&bytes, files);
+        link.take(bytes, files);
         link.transmit();
         self.quiet_ns = 0;
     }
