@@ -1,7 +1,11 @@
 //! Requests: what was asked for, and whether what comes is that.
 
+use std::fmt;
 use std::ops::Range;
 
+use bytes::Bytes;
+
+use super::folder::DIRECTORY;
 use crate::uring::simulated::Random;
 use crate::uring::simulated::files::{File, matches};
 
@@ -50,13 +54,34 @@ impl Method {
     }
 }
 
+/// What a request is for.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// The file with this index.
+    File(usize),
+    /// A directory, with its listing.
+    Directory(Bytes),
+    Nothing,
+}
+
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(index) => write!(f, "file {index}"),
+            Self::Directory(_) => f.write_str("a directory"),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
 /// A request, and what has come of it.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) method: Method,
-    /// Index of the file; `None` asks for what is not there.
-    pub(super) file: Option<usize>,
-    pub(super) range: Option<Range<u64>>,
+    what: What,
+    range: Option<Range<u64>>,
+    /// Fields that change how it is answered, and not with what.
+    more: Vec<(&'static str, &'static str)>,
     pub(super) end: Option<End>,
     /// Once there is a head.
     response: Option<Response>,
@@ -64,48 +89,72 @@ pub(super) struct Asked {
 
 #[derive(Clone, Copy, Debug)]
 struct Response {
-    /// Offset in the file of the next byte; `None` when the content is something else.
-    at: Option<u64>,
-    /// Bytes that are still to come.
-    left: u64,
+    /// Whether the content is of what was asked for.
+    is_what: bool,
+    /// Offset of the next byte, there.
+    at: u64,
+    /// Bytes that are still to come; `None` when the head does not say.
+    left: Option<u64>,
 }
 
 impl Asked {
-    /// Anything that a client may want of these files, with about `most` bytes in the answer.
-    pub(super) fn any(random: &mut Random, most: usize, files: &[File]) -> Self {
+    /// Anything that a client may want of these files, or of the directory with that listing, with about `most` bytes
+    /// in the answer.
+    pub(super) fn any(random: &mut Random, most: usize, files: &[File], listing: &Bytes) -> Self {
         let method = match random.below(12) {
             0 => Method::Head,
             1 => Method::Options,
             2 => Method::Post,
             _ => Method::Get,
         };
-        let file = random.below(files.len() + 1);
-        let file = (file < files.len()).then_some(file);
-        let len = file.map_or(0, |file| files[file].len) as usize;
+        let what = match random.below(files.len() + 2) {
+            index if index < files.len() => What::File(index),
+            _ if listing.len() <= most && random.one_in(2) => What::Directory(listing.clone()),
+            _ => What::Nothing,
+        };
+        let len = match what {
+            What::File(index) => files[index].len as usize,
+            _ => 0,
+        };
         let range = (len > most || random.one_in(3)).then(|| {
             let start = random.below(len + 2) as u64;
             start..start + 1 + random.below(most.min(len + 1)) as u64
         });
+        let mut more = Vec::new();
+        if random.one_in(6) {
+            more.push(("accept-encoding", "br, gzip"));
+        }
+        if random.one_in(8) {
+            more.push(("want-repr-digest", "sha-256=1"));
+        }
         Self {
             method,
-            file,
+            what,
             range,
+            more,
             end: None,
             response: None,
         }
     }
 
     pub(super) fn path(&self, files: &[File]) -> String {
-        match self.file {
-            Some(file) => format!("/{}", files[file].path),
-            None => "/none".to_owned(),
+        match self.what {
+            What::File(index) => format!("/{}", files[index].path),
+            What::Directory(_) => format!("/{DIRECTORY}/"),
+            What::Nothing => "/none".to_owned(),
         }
     }
 
-    /// The value of `range`.
-    pub(super) fn range(&self) -> Option<String> {
-        let range = self.range.as_ref()?;
-        Some(format!("bytes={}-{}", range.start, range.end - 1))
+    /// The fields, in lower case.
+    pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
+        let range = self.range.iter().map(|range| {
+            let value = format!("bytes={}-{}", range.start, range.end - 1);
+            ("range", value)
+        });
+        let more = self.more.iter();
+        more.map(|(name, value)| (*name, (*value).to_owned()))
+            .chain(range)
+            .collect()
     }
 
     /// The head has come.
@@ -117,72 +166,79 @@ impl Asked {
         files: &[File],
     ) {
         assert!(self.response.is_none(), "one head: {self:?}");
-        let bodiless = self.method == Method::Head || matches!(status, 204 | 304);
-        let left = content_length.filter(|_| !bodiless).unwrap_or(0);
-        let file = self.file.map(|file| &files[file]);
-        let mut at = None;
-        let as_it_was = file.is_none_or(|file| !file.changed && !file.failed);
-        let right = match (self.method, file, &self.range, status) {
+        let mut response = Response {
+            is_what: matches!(status, 200 | 206),
+            at: 0,
+            left: content_length,
+        };
+        let may_fail = self.may_fail(files);
+        let right = match (self.method, &self.what, &self.range, status) {
             (Method::Options, ..) => matches!(status, 200 | 204),
             (Method::Post, ..) => status == 405,
-            (_, None, _, _) => status == 404,
-            (_, Some(file), range, 200) => {
-                at = Some(0);
-                let whole = content_length == Some(file.len);
-                // A range of nothing but zero bytes cannot be satisfied, and HEAD has no ranges.
+            (_, What::Nothing, _, _) => status == 404,
+            (_, What::Directory(_), _, _) => status == 200,
+            (_, What::File(index), range, 200) => {
+                // HEAD has no ranges.
                 let asked = range.is_none() || self.method == Method::Head;
-                (whole && asked) || file.changed || file.failed
+                may_fail || (content_length == Some(files[*index].len) && asked)
             }
-            (Method::Get, Some(file), Some(range), 206) => {
-                let said = content_range.and_then(parse_range).unwrap();
-                at = Some(said.0);
-                assert_eq!(content_length, Some(said.1 + 1 - said.0));
-                let right = || (range.start, range.end.min(file.len) - 1, file.len);
-                file.changed || file.failed || said == right()
+            (Method::Get, What::File(index), Some(range), 206) => {
+                let (first, last, complete) = content_range.and_then(parse_range).unwrap();
+                response.at = first;
+                assert_eq!(content_length, Some(last + 1 - first));
+                let len = files[*index].len;
+                may_fail || (first, last + 1, complete) == (range.start, range.end.min(len), len)
             }
-            (Method::Get, Some(file), Some(range), 416) => {
-                range.start >= file.len || file.changed || file.failed
+            (Method::Get, What::File(index), Some(range), 416) => {
+                may_fail || range.start >= files[*index].len
             }
-            (_, Some(file), _, 404) => file.changed,
-            (_, Some(file), _, 500 | 503) => file.failed,
+            (_, What::File(index), _, 404) => files[*index].changed,
+            (_, What::File(index), _, 500 | 503) => files[*index].failed,
             _ => false,
         };
-        assert!(
-            right,
-            "{status}, {content_length:?} for {self:?}, {as_it_was}"
-        );
-        assert!(
-            bodiless || content_length.is_some(),
-            "all content has a length"
-        );
-        self.response = Some(Response { at, left });
+        assert!(right, "{status}, {content_length:?} for {self:?}");
+        if self.method == Method::Head || status == 204 {
+            response.left = Some(0);
+        }
+        self.response = Some(response);
     }
 
     /// Content has come.
     pub(super) fn data(&mut self, bytes: &[u8], files: &[File]) {
-        let (file, response) = (self.file, self.response.as_mut());
-        let response = response.expect("content follows a head");
+        let response = self.response.as_mut().expect("content follows a head");
         let len = bytes.len() as u64;
-        assert!(len <= response.left, "no more than was announced");
-        response.left -= len;
-        if let (Some(file), Some(at)) = (file, &mut response.at) {
-            let right = matches(files[file].number, *at, bytes);
-            assert!(
-                right,
-                "wrong bytes of file {file} from {at} on, {len} of them"
-            );
-            *at += len;
+        if let Some(left) = &mut response.left {
+            assert!(len <= *left, "no more than was announced");
+            *left -= len;
         }
+        let right = match &self.what {
+            _ if !response.is_what || self.method == Method::Options => true,
+            What::File(index) => matches(files[*index].number, response.at, bytes),
+            What::Directory(listing) => listing[response.at as usize..].starts_with(bytes),
+            What::Nothing => false,
+        };
+        assert!(
+            right,
+            "wrong bytes of {:?} from {} on, {len} of them",
+            self.what, response.at
+        );
+        response.at += len;
     }
 
-    /// Bytes of content that are still to come, once there is a head.
-    pub(super) fn left(&self) -> Option<u64> {
+    /// Once there is a head: bytes of content that are still to come, if it says how many.
+    pub(super) fn left(&self) -> Option<Option<u64>> {
         self.response.map(|response| response.left)
     }
 
     /// The response has come to its end.
     pub(super) fn complete(&mut self) {
-        assert_eq!(self.left(), Some(0), "all of it: {self:?}");
+        let response = self.response.unwrap();
+        let whole = match (response.left, &self.what) {
+            (Some(left), _) => left == 0,
+            (None, What::Directory(listing)) => response.at == listing.len() as u64,
+            (None, _) => false,
+        };
+        assert!(whole, "all of it: {self:?}");
         assert_eq!(self.end, None, "it ends once");
         self.end = Some(End::Complete);
     }
@@ -195,8 +251,10 @@ impl Asked {
 
     /// Whether the server can have failed to supply it.
     pub(super) fn may_fail(&self, files: &[File]) -> bool {
-        self.file
-            .is_some_and(|file| files[file].changed || files[file].failed)
+        match self.what {
+            What::File(index) => files[index].changed || files[index].failed,
+            _ => false,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) struct Http1 {
     /// The first that is not answered.
     at: usize,
     input: Vec<u8>,
+    body: Body,
     /// The server has said that it closes.
     pub(super) closes: bool,
 }
@@ -26,8 +27,8 @@ impl Http1 {
             asked.method.name(),
             asked.path(files)
         );
-        if let Some(range) = asked.range() {
-            head += &format!("Range: {range}\r\n");
+        for (name, value) in asked.fields() {
+            head += &format!("{name}: {value}\r\n");
         }
         // Content that is not read may end the connection, and then who knows.
         if asked.method == Method::Post {
@@ -78,15 +79,66 @@ impl Http1 {
                 asked.head(status, length, range, files);
                 rest = &rest[len..];
             }
-            let left = usize::try_from(asked.left().unwrap()).unwrap();
-            let (data, after) = rest.split_at(left.min(rest.len()));
-            asked.data(data, files);
-            rest = after;
-            if asked.left() != Some(0) {
+            let Some(after) = self.body.take(rest, asked, files) else {
+                self.input = rest.to_vec();
                 return;
+            };
+            rest = after;
+            if !self.body.is_over(asked) {
+                continue;
             }
+            self.body = Body::default();
             asked.complete();
             self.at += 1;
         }
+    }
+}
+
+/// How far the content at hand is, when its length is not known before (RFC 9112, section 7.1).
+#[derive(Default)]
+struct Body {
+    /// Bytes that are left of the chunk.
+    chunk: usize,
+    /// Within a chunk, or its end.
+    within: bool,
+    /// The last chunk was there.
+    last: bool,
+}
+
+impl Body {
+    fn is_over(&self, asked: &Asked) -> bool {
+        asked.left() == Some(Some(0)) || self.last
+    }
+
+    /// Takes what there is of content, or a line of its framing; the rest. `None` when nothing can be taken.
+    fn take<'a>(&mut self, input: &'a [u8], asked: &mut Asked, files: &[File]) -> Option<&'a [u8]> {
+        let left = asked.left().flatten();
+        let left = left.map_or(self.chunk, |left| usize::try_from(left).unwrap());
+        if left > 0 {
+            let (data, after) = input.split_at(left.min(input.len()));
+            asked.data(data, files);
+            self.chunk = left - data.len();
+            return (!data.is_empty()).then_some(after);
+        }
+        if self.is_over(asked) {
+            return Some(input);
+        }
+        let end = input.windows(2).position(|two| two == b"\r\n")?;
+        let (line, after) = (&input[..end], &input[end + 2..]);
+        if std::mem::replace(&mut self.within, true) {
+            assert_eq!(line, b"", "a chunk ends where it has said");
+            self.within = false;
+            return Some(after);
+        }
+        let line = std::str::from_utf8(line).unwrap();
+        self.chunk = usize::from_str_radix(line, 16).unwrap();
+        if self.chunk > 0 {
+            return Some(after);
+        }
+        // No trailers were asked for.
+        let after = after.strip_prefix(b"\r\n");
+        self.last = after.is_some();
+        self.within = false;
+        after
     }
 }

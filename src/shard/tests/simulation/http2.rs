@@ -55,11 +55,15 @@ impl Http2 {
         files: &[File],
     ) -> bool {
         let priority = format!("u={}{}", random.below(8), random.pick(&["", ", i"]));
-        let range = asked.range();
-        let mut fields = vec![("priority", priority.as_str())];
-        if let Some(range) = &range {
-            fields.push(("range", range));
+        let mut fields = asked.fields();
+        fields.push(("priority", priority));
+        if random.one_in(2) {
+            fields.push(("te", "trailers".to_owned()));
         }
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let path = asked.path(files);
         let mut request = Request::new(asked.method.name(), "http", "a.example", &path, &fields);
         if asked.method == Method::Post {
@@ -130,7 +134,7 @@ impl Http2 {
                     self.asked.get_mut(&stream).unwrap().data(data, files);
                     end_stream.then_some(stream)
                 }
-                ClientEvent::Trailers { .. } => panic!("nobody asked for them"),
+                ClientEvent::Trailers { stream, .. } => Some(stream),
                 ClientEvent::Reset {
                     stream,
                     code,

@@ -1,5 +1,7 @@
 //! A connection as its client sees it.
 
+use bytes::Bytes;
+
 use super::asked::{Asked, End};
 use super::http1::Http1;
 use super::http2::Http2;
@@ -103,9 +105,9 @@ impl Link {
     }
 
     /// Makes a request.
-    pub(super) fn ask(&mut self, random: &mut Random, files: &[File]) {
+    pub(super) fn ask(&mut self, random: &mut Random, files: &[File], listing: &Bytes) {
         self.requests -= 1;
-        let asked = Asked::any(random, self.most, files);
+        let asked = Asked::any(random, self.most, files, listing);
         match &mut self.peer {
             Peer::Http1(peer) if peer.closes => self.requests = 0,
             Peer::Http1(peer) => peer.ask(asked, random, files),

@@ -18,6 +18,7 @@
 
 mod asked;
 mod check;
+mod folder;
 mod http1;
 mod http2;
 mod link;
@@ -32,6 +33,7 @@ use std::time::Instant;
 
 use super::super::Control;
 use asked::End;
+use folder::Folder;
 use world::{Summary, World};
 
 /// Seeds of an ordinary run.
@@ -42,13 +44,13 @@ fn setting(name: &str) -> Option<u64> {
     Some(value.parse().unwrap())
 }
 
-fn run(seed: u64, loud: bool) -> Summary {
+fn run(seed: u64, loud: bool, folder: &Folder) -> Summary {
     let control = Control {
         command: AtomicU8::new(0),
         snapshot: AtomicBool::new(false),
     };
     let (reports, _reported) = channel();
-    World::new(seed, loud, &control, &reports).run()
+    World::new(seed, loud, folder, &control, &reports).run()
 }
 
 #[test]
@@ -59,6 +61,7 @@ fn every_request_ends_once_and_no_byte_is_wrong() {
     let count = seeds.unwrap_or(if loud { 1 } else { SEEDS });
     let first = first.unwrap_or(0);
     println!("seeds {first} to {}", first + count - 1);
+    let folder = Folder::new();
     let started = Instant::now();
     let next = AtomicU64::new(first);
     let worker = || {
@@ -68,7 +71,7 @@ fn every_request_ends_once_and_no_byte_is_wrong() {
             if seed >= first + count {
                 return Ok(all);
             }
-            let Ok(one) = catch_unwind(AssertUnwindSafe(|| run(seed, loud))) else {
+            let Ok(one) = catch_unwind(AssertUnwindSafe(|| run(seed, loud, &folder))) else {
                 next.store(u64::MAX / 2, Ordering::Relaxed);
                 return Err(seed);
             };
@@ -111,7 +114,8 @@ fn every_request_ends_once_and_no_byte_is_wrong() {
 
 #[test]
 fn equal_seeds_run_equally() {
-    for seed in 0..5 {
-        assert_eq!(run(seed, false), run(seed, false));
+    let folder = Folder::new();
+    for seed in 0..20 {
+        assert_eq!(run(seed, false, &folder), run(seed, false, &folder));
     }
 }

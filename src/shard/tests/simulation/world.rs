@@ -1,14 +1,17 @@
 //! Time, the wire, and everything that can happen.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
+use bytes::Bytes;
 use rustix::thread::sched_getaffinity;
 
 use super::asked::End;
+use super::folder::Folder;
 use super::link::Link;
 use super::secured;
 use crate::files::{FilesConfig, PageCache};
@@ -47,6 +50,8 @@ enum Happening {
     Turn,
     /// The kernel completes an operation.
     Completion,
+    /// Work that is done beside the shard is done.
+    Work,
     /// A peer connects.
     Connect,
     /// A client does something of its own accord.
@@ -65,6 +70,8 @@ pub(super) struct World<'a> {
     pub(super) kernel: Rc<RefCell<Kernel>>,
     pub(super) shard: Shard<'a>,
     control: &'a Control,
+    /// Of the one directory.
+    listing: Bytes,
     /// The shard has more to do.
     more: bool,
     over: bool,
@@ -117,6 +124,7 @@ impl<'a> World<'a> {
     pub(super) fn new(
         seed: u64,
         loud: bool,
+        folder: &Folder,
         control: &'a Control,
         reports: &'a Sender<crate::shard::Report>,
     ) -> Self {
@@ -148,7 +156,7 @@ impl<'a> World<'a> {
             core: 0,
             listeners,
             serving: Serving {
-                roots: vec![placeholder()],
+                roots: vec![folder.root()],
                 sites: Sites::single(Path::new("/")),
                 files: FilesConfig {
                     page_cache: random.pick(&[
@@ -175,6 +183,7 @@ impl<'a> World<'a> {
             connection_window: random.pick(&[65_535, 262_144]),
             ..Config::default()
         });
+        shard.shared.offload.held = Some(VecDeque::new());
         shard.begin();
         Self {
             connects: 1 + random.below(4),
@@ -185,6 +194,7 @@ impl<'a> World<'a> {
             kernel,
             shard,
             control,
+            listing: folder.listing.clone(),
             more: true,
             over: false,
             links: Vec::new(),
@@ -214,7 +224,7 @@ impl<'a> World<'a> {
             match happening {
                 Happening::Turn => self.check_shard(),
                 Happening::Act(at) | Happening::Up(at) | Happening::Down(at) => self.check_link(at),
-                Happening::Completion | Happening::Connect => {}
+                Happening::Completion | Happening::Connect | Happening::Work => {}
             }
         }
         self.finish()
@@ -230,6 +240,10 @@ impl<'a> World<'a> {
         }
         if kernel.has_ready() {
             possible.push(Happening::Completion);
+        }
+        let held = &self.shard.shared.offload.held;
+        if held.as_ref().is_some_and(|held| !held.is_empty()) {
+            possible.push(Happening::Work);
         }
         if self.connects > 0 {
             possible.push(Happening::Connect);
@@ -264,6 +278,13 @@ impl<'a> World<'a> {
             Happening::Turn => self.turn(),
             Happening::Completion => {
                 self.kernel.borrow_mut().step(false);
+            }
+            Happening::Work => {
+                let held = self.shard.shared.offload.held.as_mut();
+                let work = held.and_then(VecDeque::pop_front).unwrap();
+                work();
+                self.kernel.borrow_mut().wake();
+                self.quiet_ns = 0;
             }
             Happening::Connect => {
                 self.connects -= 1;
@@ -310,7 +331,7 @@ impl<'a> World<'a> {
         let link = &mut self.links[at];
         let kernel = self.kernel.borrow();
         if link.requests > 0 {
-            link.ask(&mut self.random, &kernel.files);
+            link.ask(&mut self.random, &kernel.files, &self.listing);
         } else {
             link.ended = true;
         }
