@@ -56,16 +56,15 @@ impl Http1 {
                 return;
             };
             if asked.left().is_none() {
-                let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-                let mut head = httparse::Response::new(&mut fields);
-                let httparse::Status::Complete(len) = head.parse(rest).unwrap_or_else(|error| {
-                    panic!(
-                        "{error} in {:?}",
-                        rest[..rest.len().min(300)].escape_ascii().to_string()
-                    )
-                }) else {
+                if memchr::memmem::find(rest, b"\r\n\r\n").is_none() {
                     self.input = rest.to_vec();
                     return;
+                }
+                let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+                let mut head = httparse::Response::new(&mut fields);
+                let len = match head.parse(rest) {
+                    Ok(httparse::Status::Complete(len)) => len,
+                    other => panic!("{other:?} in {:?}", rest.escape_ascii().to_string()),
                 };
                 let get = |name: &str| {
                     let named =

@@ -186,7 +186,7 @@ impl<'a> World<'a> {
         shard.shared.offload.held = Some(VecDeque::new());
         shard.begin();
         Self {
-            connects: 1 + random.below(4),
+            connects: 1 + random.below(3),
             random,
             loud,
             now_ns: 0,
@@ -288,7 +288,7 @@ impl<'a> World<'a> {
             }
             Happening::Connect => {
                 self.connects -= 1;
-                let recv = self.random.pick(&[1, 100, 65_536]);
+                let recv = self.random.pick(&[1, 100, 4_096, 65_536]);
                 let send = self.random.pick(&[1, 300, 2_000, 20_000, 300_000]);
                 let tls = self.random.one_in(8);
                 let mut kernel = self.kernel.borrow_mut();
