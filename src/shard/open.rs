@@ -160,7 +160,7 @@ impl Shared {
                 PageCache::Keep => self.ring.map(descriptor.as_fd(), identity.len).ok(),
                 PageCache::Drop | PageCache::Direct => None,
             };
-            let reading = page_cache::reading(self.page_cache, descriptor.as_fd());
+            let reading = page_cache::reading(self.page_cache, descriptor.as_fd(), &self.ring);
             return Some(Ok(open_file(
                 job,
                 descriptor,

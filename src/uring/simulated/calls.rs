@@ -1,11 +1,12 @@
 //! System calls past the queues (see `uring::calls`).
 
 use std::ops::Range;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::Stat;
 use rustix::io::Errno;
 
+use super::disk::DIRECT_BLOCK;
 use super::files::fill;
 use super::kernel::{Kernel, Object};
 use crate::uring::mapping::Mapping;
@@ -30,6 +31,17 @@ impl Kernel {
         // What was cut short is another version.
         (stat.st_ctime, stat.st_ctime_nsec) = (MODIFIED_S as _, file.changed as _);
         Ok(stat)
+    }
+
+    pub(in crate::uring) fn open_direct(
+        &mut self,
+        file: BorrowedFd<'_>,
+    ) -> Result<(OwnedFd, usize), Errno> {
+        let file = self.file_of(file.as_raw_fd())?;
+        if self.befalls(self.odds.unmapped) {
+            return Err(Errno::INVAL);
+        }
+        Ok((self.descriptor(Object::Direct(file)), DIRECT_BLOCK))
     }
 
     pub(in crate::uring) fn map(

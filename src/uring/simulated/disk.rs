@@ -9,11 +9,31 @@ use super::files::{File, fill};
 use super::kernel::{Kernel, Object};
 use super::memory::{self, Segment};
 
+/// What direct reads are multiples of.
+pub(super) const DIRECT_BLOCK: usize = 512;
+
 impl Kernel {
-    pub(super) fn readv(&mut self, file: usize, sqe: &Sqe, memory: &[Segment]) -> i32 {
+    pub(super) fn readv(
+        &mut self,
+        file: usize,
+        direct: bool,
+        sqe: &Sqe,
+        memory: &[Segment],
+    ) -> i32 {
         if self.befalls(self.odds.again) {
             let errno = self.random.pick(&[Errno::AGAIN, Errno::INTR]);
             return -errno.raw_os_error();
+        }
+        if direct {
+            let aligned = |value: usize| value.is_multiple_of(DIRECT_BLOCK);
+            let all = |segment: &Segment| aligned(segment.addr) && aligned(segment.len);
+            assert!(
+                aligned(sqe.off as usize) && memory.iter().all(all),
+                "whole blocks"
+            );
+            if self.befalls(self.odds.unmapped) {
+                return -Errno::INVAL.raw_os_error();
+            }
         }
         if sqe.op_flags != 0 && self.random.one_in(4) {
             return -Errno::OPNOTSUPP.raw_os_error();
@@ -25,7 +45,11 @@ impl Kernel {
         let file = &self.files[file];
         let (number, left) = (file.number, file.len.saturating_sub(sqe.off) as usize);
         let total: usize = memory.iter().map(|segment| segment.len).sum();
-        let n = self.shorten(total.min(left));
+        let whole = total.min(left);
+        let mut n = self.shorten(whole);
+        if direct && n < whole {
+            n = n.next_multiple_of(DIRECT_BLOCK).min(whole);
+        }
         let mut read = 0;
         for segment in memory {
             let segment = segment.first(n - read);

@@ -65,6 +65,8 @@ pub(super) enum Object {
     Listener(usize),
     Socket(SocketId),
     File(usize),
+    /// The same, past the page cache.
+    Direct(usize),
 }
 
 /// An operation that is not completed.
@@ -171,7 +173,7 @@ impl Kernel {
     /// The file of an open descriptor.
     pub(super) fn file_of(&self, fd: RawFd) -> Result<usize, Errno> {
         match self.objects.get(&fd) {
-            Some(&Object::File(file)) => Ok(file),
+            Some(&(Object::File(file) | Object::Direct(file))) => Ok(file),
             _ => Err(Errno::BADF),
         }
     }
@@ -356,9 +358,10 @@ impl Kernel {
             (RECV, Some(Object::Socket(id))) => self.recv(id),
             (POLL, Some(Object::Socket(id))) => (self.poll(id), 0),
             (SEND | SENDMSG, _) => (self.pending[at].result.unwrap(), 0),
-            (READV, Some(Object::File(file))) => {
+            (READV, Some(Object::File(file) | Object::Direct(file))) => {
                 let memory = std::mem::take(&mut self.pending[at].memory);
-                (self.readv(file, &sqe, &memory), 0)
+                let direct = matches!(object, Some(Object::Direct(_)));
+                (self.readv(file, direct, &sqe, &memory), 0)
             }
             (OPEN, _) => (self.open(&sqe), 0),
             (MADVISE, _) => (self.populate(&sqe), 0),

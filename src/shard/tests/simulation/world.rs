@@ -164,6 +164,7 @@ impl<'a> World<'a> {
                         PageCache::Keep,
                         PageCache::Keep,
                         PageCache::Drop,
+                        PageCache::Direct,
                     ]),
                     ..FilesConfig::default()
                 },
