@@ -322,6 +322,12 @@ impl Kernel {
         (0..self.pending.len()).any(|at| self.is_ready(at))
     }
 
+    /// Whether a send is done of which the ring has not heard.
+    pub(crate) fn has_sent(&self) -> bool {
+        let sends = |pending: &Pending| matches!(pending.sqe.opcode, SEND | SENDMSG);
+        self.has_completion() || self.pending.iter().any(sends)
+    }
+
     /// Operations that are not completed.
     pub(crate) fn in_flight(&self) -> usize {
         self.pending.len()

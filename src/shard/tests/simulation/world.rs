@@ -438,11 +438,11 @@ impl<'a> World<'a> {
 
     /// A file is cut short, or is gone.
     fn shrink(&mut self) {
-        // Not between a look at its size and the send that comes at once.
-        if self.shard.shared.ring.queued() > 0 {
+        let mut kernel = self.kernel.borrow_mut();
+        // Not between the look at its size, the send that comes at once, and the reading ahead of what that left.
+        if self.shard.shared.ring.queued() > 0 || kernel.has_sent() {
             return;
         }
-        let mut kernel = self.kernel.borrow_mut();
         let at = self.random.below(kernel.files.len());
         let file = &mut kernel.files[at];
         file.changed = true;
