@@ -13,6 +13,12 @@
 //! [`world`] that nothing is forgotten (with a request in flight and nothing under way, only a slow client is waited for)
 //! and that at the end everything is given back; the simulated kernel checks how it is used, the cores' own
 //! invariants run with debug assertions, and the client's core tells every violation of the server's.
+//!
+//! That it finds faults was tried: with the driver broken in one of these ways, one of the first 2,000 seeds fails. A short
+//! send taken for the whole, a byte sent twice, a lease forgotten, no wait for a full socket, a receive not armed again,
+//! one of those who wait for a slot forgotten, sizes of files not looked at before a send, a begun frame not read ahead, a
+//! socket closed with operations in flight or without lingering, a short read taken for the whole, the rest of a released
+//! slot lost, a piece of a listing lost, a body that is never finished, records sealed twice.
 
 #![allow(clippy::expect_used)]
 
