@@ -2,8 +2,9 @@
 //!
 //! What is in a slot goes out before anything that is answered later, however urgent. So the slot, and with it the
 //! frame, is bounded by what the transport takes within [`LATENCY_BOUND_NS`] at the rate that was measured: the bytes
-//! of the slots over the time in which there was a slot to be taken. A connection that has nothing to send, or only
-//! little that is taken at once, says nothing about the rate.
+//! of the slots over the time in which the transport was full. What it takes at once it takes at the speed of memory,
+//! however late that is told: the driver may have had others to see to. A connection that has only little to send, which
+//! is taken at once, says nothing about the rate.
 
 use super::limits::{
     LATENCY_BOUND_NS, LEAST_BURST, LEAST_SHARED_BURST, MAX_SHARED_FRAME, MAX_UNPACED_FRAME,
@@ -12,6 +13,9 @@ use super::limits::{
 /// Time after which a measurement weighs a half, in nanoseconds of being busy: some cycles of a socket buffer that
 /// fills at the speed of memory and drains at that of the network.
 const MEMORY_NS: f64 = 100_000_000.0;
+
+/// The rate of what is taken at once, in bytes per nanosecond.
+const AT_ONCE: usize = 10;
 
 /// Bytes that are no measurement when they are taken within [`QUICK_NS`]: the cost of the call would be measured.
 const LITTLE: usize = 16_384;
@@ -46,17 +50,24 @@ impl Pace {
         self.in_flight += len;
     }
 
-    /// The transport has taken `len` bytes; `all` when nothing is left, also of what was never sent.
-    pub(super) fn drained(&mut self, len: usize, all: bool, now_ns: u64) {
+    /// The transport has taken `len` bytes, and had been full before if it was `waited` for; `all` when nothing is left,
+    /// also of what was never sent.
+    pub(super) fn drained(&mut self, len: usize, all: bool, waited: bool, now_ns: u64) {
         self.told = true;
-        let elapsed_ns = now_ns.saturating_sub(self.since_ns).max(1);
+        let elapsed_ns = if waited {
+            now_ns.saturating_sub(self.since_ns).max(1)
+        } else {
+            (len / AT_ONCE) as u64 + 1
+        };
         self.since_ns = now_ns;
         self.in_flight = if all {
             0
         } else {
             self.in_flight.saturating_sub(len)
         };
-        if len < LITTLE && elapsed_ns < QUICK_NS {
+        // Little at once counts where more was not allowed: else a bound that was low once would be so for ever.
+        let limited = !waited && self.measured > 0 && 2 * len >= self.bound;
+        if len < LITTLE && elapsed_ns < QUICK_NS && !limited {
             return;
         }
         // Exact enough: neither comes near 2^53.
@@ -123,7 +134,7 @@ mod tests {
         for _ in 0..slots {
             pace.filled(len, *now_ns);
             *now_ns += len as u64 * SECOND / rate;
-            pace.drained(len, true, *now_ns);
+            pace.drained(len, true, true, *now_ns);
         }
     }
 
@@ -166,7 +177,7 @@ mod tests {
             send(&mut pace, &mut now, 31, 65_536, 5_000_000_000);
             pace.filled(65_536, now);
             now += 200_000_000;
-            pace.drained(65_536, true, now);
+            pace.drained(65_536, true, true, now);
         }
         let bound = pace.bound(true).unwrap_or(0);
         assert!(bound <= 50_000, "{bound}");
@@ -188,13 +199,35 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_driver_is_not_taken_for_a_slow_network() {
+        let (mut pace, mut now) = (Pace::default(), 0);
+        let at_once = |pace: &mut Pace, now: &mut u64, len| {
+            pace.filled(len, *now);
+            *now += 20_000_000;
+            pace.drained(len, true, false, *now);
+        };
+        for _ in 0..20 {
+            at_once(&mut pace, &mut now, 22_000);
+        }
+        assert!(pace.bound(false) >= Some(65_536), "{:?}", pace.bound(false));
+        // A network that was slow for seconds, and is no more.
+        send(&mut pace, &mut now, 2_000, 4_000, 1_000_000);
+        assert_eq!(pace.bound(false), Some(5_000));
+        for _ in 0..2_000 {
+            let len = pace.bound(false).unwrap_or(0).min(22_000);
+            at_once(&mut pace, &mut now, len);
+        }
+        assert!(pace.bound(false) >= Some(22_000), "{:?}", pace.bound(false));
+    }
+
+    #[test]
     fn a_stall_is_seen_only_when_the_driver_speaks() {
         let mut pace = Pace::default();
         pace.filled(100, 5);
         assert_eq!(pace.stalled_ns(), None);
-        pace.drained(60, false, 9);
+        pace.drained(60, false, false, 9);
         assert_eq!(pace.stalled_ns(), Some(9));
-        pace.drained(1, true, 11);
+        pace.drained(1, true, true, 11);
         assert_eq!(pace.stalled_ns(), None);
         assert!(!pace.is_busy());
     }

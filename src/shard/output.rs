@@ -213,7 +213,8 @@ impl Connection {
         }
         let done = outgoing.cursor.is_done(&outgoing.plan);
         if n > 0 {
-            self.protocol.note_drained(n, done, shared.now_ns);
+            let waited = outgoing.stalled_ns.is_some();
+            self.protocol.note_drained(n, done, waited, shared.now_ns);
         }
         if !done {
             return self.stall(shared);

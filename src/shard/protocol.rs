@@ -227,8 +227,12 @@ impl Protocol {
         both!(self, core => core.poll_transmit(now_ns, slot));
     }
 
-    pub(super) fn note_drained(&mut self, len: usize, all: bool, now_ns: u64) {
-        both!(self, core => core.note_drained(len, all, now_ns));
+    /// The socket took `len` bytes, and had been full before if it was `waited` for; `all` when nothing is left.
+    pub(super) fn note_drained(&mut self, len: usize, all: bool, waited: bool, now_ns: u64) {
+        match self {
+            Self::Http1(core) => core.note_drained(len, all, now_ns),
+            Self::Http2(core) => core.note_drained(len, all, waited, now_ns),
+        }
     }
 
     /// The file of the hole at `from` cannot supply it: nothing of that stream from there on goes out. `false` when the

@@ -105,12 +105,12 @@ impl<F: Clone> Connection<F> {
             .unwrap_or(usize::MAX)
     }
 
-    /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave; `all` when nothing of it is
-    /// left, also of what was dropped instead of being sent. From these the connection
+    /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave, and had been full before if it
+    /// was `waited` for; `all` when nothing of it is left, also of what was dropped instead of being sent. From these the connection
     /// knows how fast it is ([`Connection::burst`], the size of DATA frames) and whether the peer still reads. A
     /// driver that never calls this gets frames of 64 KiB and no end of peers that stopped reading.
-    pub fn note_drained(&mut self, len: usize, all: bool, now_ns: u64) {
-        self.pace.drained(len, all, now_ns);
+    pub fn note_drained(&mut self, len: usize, all: bool, waited: bool, now_ns: u64) {
+        self.pace.drained(len, all, waited, now_ns);
         self.clocks.busy_ns = now_ns;
     }
 

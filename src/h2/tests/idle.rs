@@ -238,7 +238,7 @@ fn who_waits_for_others_is_not_stalled() {
 #[test]
 fn a_transport_that_takes_nothing_is_dead() {
     let mut client = Client::wide();
-    client.core.note_drained(0, true, 0);
+    client.core.note_drained(0, true, false, 0);
     client.feed(&get(1));
     client.core.respond(1, bytes(1_000));
     client.now_ns = 7 * SECOND;
@@ -249,7 +249,7 @@ fn a_transport_that_takes_nothing_is_dead() {
         client.now_ns = second * SECOND;
         client.core.handle_timeout(client.now_ns);
     }
-    client.core.note_drained(10, false, client.now_ns);
+    client.core.note_drained(10, false, false, client.now_ns);
     client
         .core
         .handle_timeout(client.now_ns + STALL_TIMEOUT_NS - 1);

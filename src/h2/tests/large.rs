@@ -25,7 +25,9 @@ fn send(client: &mut Client) -> (Vec<(StreamId, usize)>, bool) {
     let taken: usize = plan.holes.iter().map(|hole| hole.len).sum();
     if let Some(rate) = client.rate {
         client.now_ns += plan.wire_len as u64 * 1_000_000_000 / rate;
-        client.core.note_drained(plan.wire_len, true, client.now_ns);
+        client
+            .core
+            .note_drained(plan.wire_len, true, true, client.now_ns);
     }
     if taken > 0 {
         client.feed(&window_update(0, taken as u32));

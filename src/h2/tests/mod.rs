@@ -289,7 +289,8 @@ impl Client {
         }
         if let Some(rate) = self.rate {
             self.now_ns += plan.wire_len as u64 * 1_000_000_000 / rate;
-            self.core.note_drained(plan.wire_len, true, self.now_ns);
+            self.core
+                .note_drained(plan.wire_len, true, false, self.now_ns);
         }
         self.wire.len() > before
     }
