@@ -144,12 +144,12 @@ impl Link {
         }
     }
 
-    /// The server's side has ended. `excused` when something befell the connection; `draining` when the server was told
-    /// to end; it `keeps` the rest of a frame when nothing prevents it.
+    /// The server's side has ended. `excused` when something befell the connection; `ending` when the server may end
+    /// what is idle; it `keeps` the rest of a frame when nothing prevents it.
     pub(super) fn server_ended(
         &mut self,
         excused: bool,
-        draining: bool,
+        ending: bool,
         keeps: bool,
         files: &[File],
     ) {
@@ -172,7 +172,7 @@ impl Link {
             self.socket
         );
         for asked in self.asked_mut().filter(|asked| asked.end.is_none()) {
-            let unprocessed = http1 && draining && asked.left().is_none();
+            let unprocessed = http1 && ending && asked.left().is_none();
             assert!(
                 excused || early || failed || unprocessed,
                 "the connection ended before {asked:?}"

@@ -81,6 +81,8 @@ pub(super) struct World<'a> {
     /// Slots of the arena that others have.
     pub(super) taken: Vec<Lease>,
     draining: bool,
+    /// Idle connections are ended.
+    idles: bool,
     /// A file shrinks once in so many steps; never if it is 0.
     shrinks: usize,
     /// Time passed since something moved.
@@ -150,6 +152,10 @@ impl<'a> World<'a> {
             tls,
         });
         let listeners = listeners.into_iter().collect();
+        let timeouts = Timeouts {
+            idle_ns: random.pick(&[None, None, None, Some(20 * MS), Some(1_000 * MS)]),
+            keepalive: None,
+        };
         let placeholder = || kernel.borrow().placeholder();
         let options = Options {
             index: 0,
@@ -170,7 +176,7 @@ impl<'a> World<'a> {
                 },
             },
             tls: Some(secured::server()),
-            timeouts: Timeouts::default(),
+            timeouts,
         };
         let pipe = WakePipe {
             woken: placeholder(),
@@ -182,6 +188,7 @@ impl<'a> World<'a> {
             max_concurrent_streams: random.pick(&[2, 256]),
             initial_window_size: random.pick(&[100, 3_000, 65_535]),
             connection_window: random.pick(&[65_535, 262_144]),
+            timeouts,
             ..Config::default()
         });
         shard.shared.offload.held = Some(VecDeque::new());
@@ -201,6 +208,7 @@ impl<'a> World<'a> {
             links: Vec::new(),
             taken: Vec::new(),
             draining: false,
+            idles: timeouts.idle_ns.is_some(),
             shrinks,
             quiet_ns: 0,
         }
@@ -359,13 +367,14 @@ impl<'a> World<'a> {
         let most = socket.takeable().min(link.piece);
         if most == 0 {
             // Who comes when the server ends is not heard.
-            let unheard = self.draining && !link.heard;
+            let ending = self.draining || self.idles;
+            let unheard = ending && !link.heard;
             // Who takes too long over the last word may not get it.
             let lingered_ns = self.now_ns - link.shut_ns.unwrap_or(self.now_ns);
             let slow = lingered_ns >= LINGERING_NS;
             let excused = unheard || slow || socket.was_hurt();
             let keeps = odds.absent == 0 && odds.short == 0;
-            link.server_ended(excused, self.draining, keeps, files);
+            link.server_ended(excused, ending, keeps, files);
             // The client closes too.
             if !std::mem::replace(&mut link.ended, true) {
                 socket.end();
