@@ -42,7 +42,7 @@ pub(super) struct Outgoing {
     /// Bytes of the slot that the first send took; it tells how fast the peer drains.
     accepted: usize,
     /// When the socket took something last.
-    progress_ns: u64,
+    pub(super) progress_ns: u64,
     /// When the socket was found full.
     pub(super) stalled_ns: Option<u64>,
 }

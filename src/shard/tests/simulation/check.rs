@@ -8,8 +8,12 @@ use crate::h2::client::ClientConnection;
 use crate::shard::connection::{Connection, Phase};
 use crate::shard::protocol::Protocol;
 use crate::shard::shared::KIND;
+use crate::shard::timers::Timer;
 use crate::uring::Slab;
 use crate::uring::simulated::Kernel;
+
+/// How long the slot of one who is slow is held at most.
+const STALLED_NS: u64 = 2 * Timer::Stalled.after_ns();
 
 /// What one side may send, and what it allows the other to send.
 type Windows = (i32, i32);
@@ -66,6 +70,22 @@ impl World<'_> {
             !starved || arena.leased() == arena.capacity(),
             "slots are used"
         );
+        for key in self.shard.connections.keys() {
+            let connection = self.shard.connections.get_mut(key).unwrap();
+            if let Some(outgoing) = &connection.outgoing
+                && let Some(stalled_ns) = outgoing.stalled_ns
+            {
+                let gather = outgoing.gather.as_ref();
+                let leased = gather.map_or(0, |gather| gather.arena_bytes());
+                let held = leased > 0 && !connection.stall_watched;
+                assert!(!held, "who is slow holds no slot for long");
+                // A timer that was started before looks again once.
+                let taken_ns = outgoing.progress_ns.max(stalled_ns);
+                let until_ns = taken_ns + STALLED_NS + 2 * Timer::Stuck.after_ns();
+                let stuck = until_ns < self.now_ns;
+                assert!(!stuck, "who takes nothing is given up");
+            }
+        }
         let kernel = self.kernel.borrow();
         for link in &self.links {
             let socket = &kernel.sockets[link.socket];

@@ -33,6 +33,8 @@ pub(super) struct Link {
     most_sent: usize,
     /// Nothing is read before this time.
     pub(super) paused_until_ns: u64,
+    /// It reads nothing for so long that the server may give it up.
+    pub(super) stuck: bool,
     /// The client has ended its side, before it had everything if it did so early.
     pub(super) ended: bool,
     pub(super) ended_early: bool,
@@ -77,6 +79,7 @@ impl Link {
             most: 100 * piece.min(capacity.1).min(window),
             most_sent: 100 * piece.min(capacity.0),
             paused_until_ns: 0,
+            stuck: false,
             ended: false,
             ended_early: false,
             heard: false,

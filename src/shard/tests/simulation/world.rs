@@ -30,6 +30,8 @@ const MS: u64 = 1_000_000;
 const HUNG_NS: u64 = 1_500 * MS;
 /// How long the server waits for the last word to be read.
 const LINGERING_NS: u64 = 2_000 * MS;
+/// After so long the server has given up who takes nothing.
+const STUCK_NS: u64 = 130_000 * MS;
 /// The time of day, which does not matter.
 const NOW_SECS: u64 = 1_700_000_000;
 
@@ -81,6 +83,8 @@ pub(super) struct World<'a> {
     /// Slots of the arena that others have.
     pub(super) taken: Vec<Lease>,
     draining: bool,
+    /// It ends at once, whatever is in flight.
+    stops: bool,
     /// Idle connections are ended.
     idles: bool,
     /// A file shrinks once in so many steps; never if it is 0.
@@ -133,6 +137,7 @@ impl<'a> World<'a> {
         let mut random = Random::new(seed);
         let files = files(&mut random);
         let odds = odds(&mut random);
+        let stops = random.one_in(10);
         let shrinks = random.pick(&[0, 0, 0, 300, 3_000]);
         let mut kernel = Kernel::new(Random::new(random.number()), odds, files);
         kernel.loud = loud;
@@ -208,6 +213,7 @@ impl<'a> World<'a> {
             links: Vec::new(),
             taken: Vec::new(),
             draining: false,
+            stops,
             idles: timeouts.idle_ns.is_some(),
             shrinks,
             quiet_ns: 0,
@@ -372,7 +378,7 @@ impl<'a> World<'a> {
             // Who takes too long over the last word may not get it.
             let lingered_ns = self.now_ns - link.shut_ns.unwrap_or(self.now_ns);
             let slow = lingered_ns >= LINGERING_NS;
-            let excused = unheard || slow || socket.was_hurt();
+            let excused = unheard || slow || link.stuck || socket.was_hurt();
             let keeps = odds.absent == 0 && odds.short == 0;
             link.server_ended(excused, ending, keeps, files);
             // The client closes too.
@@ -405,6 +411,10 @@ impl<'a> World<'a> {
             0..5 => {
                 if let Some(link) = self.links.get_mut(at) {
                     link.paused_until_ns = until_ns;
+                    if self.random.one_in(30) {
+                        link.stuck = true;
+                        link.paused_until_ns += STUCK_NS;
+                    }
                 }
             }
             5 if self.random.one_in(12) => {
@@ -464,8 +474,12 @@ impl<'a> World<'a> {
 
     fn drain(&mut self) {
         if !std::mem::replace(&mut self.draining, true) {
-            let drain = Command::Drain as u8;
-            self.control.command.store(drain, Ordering::Release);
+            let command = match self.stops {
+                true => Command::Stop,
+                false => Command::Drain,
+            };
+            let command = command as u8;
+            self.control.command.store(command, Ordering::Release);
             self.kernel.borrow_mut().wake();
         }
     }
@@ -504,10 +518,8 @@ impl<'a> World<'a> {
     }
 
     fn finish(mut self) -> Summary {
-        assert!(
-            self.shard.connections.is_empty(),
-            "every connection is gone"
-        );
+        let gone = self.shard.connections.is_empty();
+        assert!(gone || self.stops, "every connection is gone");
         self.taken.clear();
         let arena = self.shard.shared.ring.arena().clone();
         let mut summary = Summary {
@@ -517,11 +529,14 @@ impl<'a> World<'a> {
         };
         // What the server has said before it ended is still read.
         for at in 0..self.links.len() {
-            while !self.links[at].over {
+            while !self.links[at].over && !self.stops {
                 self.down(at);
             }
         }
         drop(self.shard);
+        for link in self.links.iter_mut().filter(|link| !link.over) {
+            link.server_ended(true, true, true, &self.kernel.borrow().files);
+        }
         assert_eq!(arena.leased(), 0, "every slot is back");
         let kernel = self.kernel.borrow();
         assert_eq!(kernel.in_flight(), 0, "every operation has ended");
