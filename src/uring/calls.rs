@@ -72,7 +72,7 @@ impl Ring {
         }
     }
 
-    /// [`super::read_now`].
+    /// [`super::read_now()`].
     ///
     /// # Errors
     /// As there.

@@ -13,6 +13,8 @@
 //! - [`Slab`]: who asked for operations, by slot and generation.
 //! - [`SetupError`]: why a ring cannot be had here, and what to do about it.
 //!
+//! In tests a ring may have a simulated kernel at its other end (`simulated`).
+//!
 //! Linux 6.1 or newer is needed (`IORING_SETUP_DEFER_TASKRUN`).
 
 mod arena;

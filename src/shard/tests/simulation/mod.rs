@@ -18,7 +18,8 @@
 //! send taken for the whole, a byte sent twice, a lease forgotten, no wait for a full socket, a receive not armed again,
 //! one of those who wait for a slot forgotten, sizes of files not looked at before a send, a begun frame not read ahead, a
 //! socket closed with operations in flight or without lingering, a short read taken for the whole, the rest of a released
-//! slot lost, a piece of a listing lost, a body that is never finished, records sealed twice.
+//! slot lost, a slow peer that keeps its slot or is never given up, a piece of a listing lost, a body that is never
+//! finished, records sealed twice.
 
 #![allow(clippy::expect_used)]
 
