@@ -176,6 +176,10 @@ impl<F> Streams<F> {
             self.grow();
         }
         let index = if self.free == NONE {
+            if self.slab.len() == self.slab.capacity() {
+                // From one place on: most connections of thousands have one stream at a time.
+                self.slab.reserve_exact(self.slab.len().max(1));
+            }
             self.slab.push(stream);
             // The cast keeps the value: the slab is bounded above.
             (self.slab.len() - 1) as Index

@@ -212,6 +212,11 @@ impl Connection {
                     }
                     self.note_end(shared);
                     self.mark(shared);
+                    if let Transport::Session(session) = &mut self.transport
+                        && self.protocol.open_streams() == 0
+                    {
+                        session.release_keys();
+                    }
                 }
                 self.watch(shared);
             }
