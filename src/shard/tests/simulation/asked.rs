@@ -80,6 +80,8 @@ pub(super) struct Asked {
     pub(super) method: Method,
     what: What,
     range: Option<Range<u64>>,
+    /// Another range. Only on HTTP/1.1: in HTTP/2 a boundary, which is drawn at random, is not always equally long.
+    second: Option<Range<u64>>,
     /// Fields that change how it is answered, and not with what.
     more: Vec<(&'static str, &'static str)>,
     pub(super) end: Option<End>,
@@ -87,7 +89,7 @@ pub(super) struct Asked {
     response: Option<Response>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Response {
     /// Whether the content is of what was asked for.
     is_what: bool,
@@ -95,12 +97,20 @@ struct Response {
     at: u64,
     /// Bytes that are still to come; `None` when the head does not say.
     left: Option<u64>,
+    /// The boundary of its parts, and what there is of them.
+    parts: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Asked {
     /// Anything that a client may want of these files, or of the directory with that listing, with about `most` bytes
     /// in the answer.
-    pub(super) fn any(random: &mut Random, most: usize, files: &[File], listing: &Bytes) -> Self {
+    pub(super) fn any(
+        random: &mut Random,
+        http1: bool,
+        most: usize,
+        files: &[File],
+        listing: &Bytes,
+    ) -> Self {
         let method = match random.below(12) {
             0 => Method::Head,
             1 => Method::Options,
@@ -116,10 +126,13 @@ impl Asked {
             What::File(index) => files[index].len as usize,
             _ => 0,
         };
-        let range = (len > most || random.one_in(3)).then(|| {
+        let mut any_range = || {
             let start = random.below(len + 2) as u64;
             start..start + 1 + random.below(most.min(len + 1)) as u64
-        });
+        };
+        let (range, second) = (any_range(), any_range());
+        let range = (len > most || random.one_in(3)).then_some(range);
+        let second = (http1 && range.is_some() && random.one_in(2)).then_some(second);
         let mut more = Vec::new();
         if random.one_in(6) {
             more.push(("accept-encoding", "br, gzip"));
@@ -131,6 +144,7 @@ impl Asked {
             method,
             what,
             range,
+            second,
             more,
             end: None,
             response: None,
@@ -148,7 +162,10 @@ impl Asked {
     /// The fields, in lower case.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let range = self.range.iter().map(|range| {
-            let value = format!("bytes={}-{}", range.start, range.end - 1);
+            let mut value = format!("bytes={}-{}", range.start, range.end - 1);
+            if let Some(second) = &self.second {
+                value += &format!(",{}-{}", second.start, second.end - 1);
+            }
             ("range", value)
         });
         let more = self.more.iter();
@@ -163,6 +180,7 @@ impl Asked {
         status: u16,
         content_length: Option<u64>,
         content_range: Option<&[u8]>,
+        boundary: Option<&[u8]>,
         files: &[File],
     ) {
         assert!(self.response.is_none(), "one head: {self:?}");
@@ -170,6 +188,7 @@ impl Asked {
             is_what: matches!(status, 200 | 206),
             at: 0,
             left: content_length,
+            parts: boundary.map(|boundary| (boundary.to_vec(), Vec::new())),
         };
         let may_fail = self.may_fail(files);
         let right = match (self.method, &self.what, &self.range, status) {
@@ -180,17 +199,26 @@ impl Asked {
             (_, What::File(index), range, 200) => {
                 // HEAD has no ranges.
                 let asked = range.is_none() || self.method == Method::Head;
+                // Parts may come to more than the whole.
+                let asked = asked || self.second.is_some();
                 may_fail || (content_length == Some(files[*index].len) && asked)
+            }
+            (Method::Get, What::File(_), Some(_), 206) if boundary.is_some() => {
+                self.second.is_some()
             }
             (Method::Get, What::File(index), Some(range), 206) => {
                 let (first, last, complete) = content_range.and_then(parse_range).unwrap();
                 response.at = first;
                 assert_eq!(content_length, Some(last + 1 - first));
                 let len = files[*index].len;
-                may_fail || (first, last + 1, complete) == (range.start, range.end.min(len), len)
+                may_fail
+                    // One of the two, or both as one.
+                    || (self.second.is_some() && complete == len)
+                    || (first, last + 1, complete) == (range.start, range.end.min(len), len)
             }
             (Method::Get, What::File(index), Some(range), 416) => {
-                may_fail || range.start >= files[*index].len
+                let second = self.second.as_ref().unwrap_or(range);
+                may_fail || range.start.min(second.start) >= files[*index].len
             }
             (_, What::File(index), _, 404) => files[*index].changed,
             (_, What::File(index), _, 500 | 503) => files[*index].failed,
@@ -211,6 +239,9 @@ impl Asked {
             assert!(len <= *left, "no more than was announced");
             *left -= len;
         }
+        if let Some((_, parts)) = &mut response.parts {
+            return parts.extend_from_slice(bytes);
+        }
         let right = match &self.what {
             _ if !response.is_what || self.method == Method::Options => true,
             What::File(index) => matches(files[*index].number, response.at, bytes),
@@ -227,12 +258,15 @@ impl Asked {
 
     /// Once there is a head: bytes of content that are still to come, if it says how many.
     pub(super) fn left(&self) -> Option<Option<u64>> {
-        self.response.map(|response| response.left)
+        self.response.as_ref().map(|response| response.left)
     }
 
     /// The response has come to its end.
-    pub(super) fn complete(&mut self) {
-        let response = self.response.unwrap();
+    pub(super) fn complete(&mut self, files: &[File]) {
+        let response = self.response.as_ref().unwrap();
+        if let (Some((boundary, parts)), What::File(index)) = (&response.parts, &self.what) {
+            check_parts(boundary, parts, files[*index].number);
+        }
         let whole = match (response.left, &self.what) {
             (Some(left), _) => left == 0,
             (None, What::Directory(listing)) => response.at == listing.len() as u64,
@@ -255,6 +289,33 @@ impl Asked {
             What::File(index) => files[index].changed || files[index].failed,
             _ => false,
         }
+    }
+}
+
+/// Parts of a file (RFC 9110, section 15.3.7.2): two, each with the bytes that it says it has.
+fn check_parts(boundary: &[u8], mut body: &[u8], number: usize) {
+    let delimiter = [b"--", boundary].concat();
+    let mut count = 0;
+    loop {
+        if count > 0 {
+            body = body.strip_prefix(b"\r\n").unwrap();
+        }
+        body = body.strip_prefix(&delimiter[..]).unwrap();
+        if let Some(rest) = body.strip_prefix(b"--") {
+            assert_eq!((rest, count), (&b"\r\n"[..], 2));
+            return;
+        }
+        let end = memchr::memmem::find(body, b"\r\n\r\n").unwrap();
+        let (fields, content) = (&body[..end], &body[end + 4..]);
+        let name = b"Content-Range: ";
+        let at = memchr::memmem::find(fields, name).unwrap() + name.len();
+        let (first, last, _) = parse_range(&fields[at..]).unwrap();
+        let (content, rest) = content.split_at((last + 1 - first) as usize);
+        assert!(
+            matches(number, first, content),
+            "a part's bytes from {first} on"
+        );
+        (body, count) = (rest, count + 1);
     }
 }
 

@@ -75,7 +75,9 @@ impl Http1 {
                     .map(|value| std::str::from_utf8(value).unwrap().parse().unwrap());
                 self.closes |= get("connection") == Some(b"close");
                 let (status, range) = (head.code.unwrap(), get("content-range"));
-                asked.head(status, length, range, files);
+                let parts = get("content-type")
+                    .and_then(|value| value.strip_prefix(b"multipart/byteranges; boundary="));
+                asked.head(status, length, range, parts, files);
                 rest = &rest[len..];
             }
             let Some(after) = self.body.take(rest, asked, files) else {
@@ -87,7 +89,7 @@ impl Http1 {
                 continue;
             }
             self.body = Body::default();
-            asked.complete();
+            asked.complete(files);
             self.at += 1;
         }
     }

@@ -123,7 +123,7 @@ impl Http2 {
                 } => {
                     let asked = self.asked.get_mut(&stream).unwrap();
                     let range = head.get(b"content-range");
-                    asked.head(head.status(), head.content_length(), range, files);
+                    asked.head(head.status(), head.content_length(), range, None, files);
                     end_stream.then_some(stream)
                 }
                 ClientEvent::Data {
@@ -161,7 +161,7 @@ impl Http2 {
                 }
             };
             if let Some(stream) = ended {
-                self.asked.get_mut(&stream).unwrap().complete();
+                self.asked.get_mut(&stream).unwrap().complete(files);
             }
         }
         assert_eq!(self.core.error(), None, "the server did nothing wrong");

@@ -110,7 +110,8 @@ impl Link {
     /// Makes a request.
     pub(super) fn ask(&mut self, random: &mut Random, files: &[File], listing: &Bytes) {
         self.requests -= 1;
-        let asked = Asked::any(random, self.most, files, listing);
+        let http1 = matches!(self.peer, Peer::Http1(_));
+        let asked = Asked::any(random, http1, self.most, files, listing);
         match &mut self.peer {
             Peer::Http1(peer) if peer.closes => self.requests = 0,
             Peer::Http1(peer) => peer.ask(asked, random, files),
