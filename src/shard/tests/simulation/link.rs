@@ -121,6 +121,14 @@ impl Link {
         }
     }
 
+    /// It stops reading for as long as nobody waits.
+    pub(super) fn stick(&mut self) {
+        self.stuck = true;
+        if let Peer::Http2(peer) = &mut self.peer {
+            peer.is_slow = true;
+        }
+    }
+
     /// Puts on the wire what there is to say.
     pub(super) fn transmit(&mut self) {
         if self.ended || self.out.len() > MAX_OUT || !self.transport.is_open() {

@@ -412,7 +412,7 @@ impl<'a> World<'a> {
                 if let Some(link) = self.links.get_mut(at) {
                     link.paused_until_ns = until_ns;
                     if self.random.one_in(30) {
-                        link.stuck = true;
+                        link.stick();
                         link.paused_until_ns += STUCK_NS;
                     }
                 }
