@@ -236,6 +236,7 @@ impl Connection {
     /// Stops after what is in flight.
     pub(super) fn drain(&mut self, shared: &mut Shared) {
         match self.transport {
+            _ if self.phase != Phase::Open => {}
             Transport::Handshake(_) => self.close(shared),
             // It is not known what it speaks, so there is nothing that can be said to it.
             _ if self.is_untold() => self.linger(shared),

@@ -35,7 +35,7 @@ impl Http1 {
             head += "Content-Length: 0\r\n";
         }
         if random.one_in(3) {
-            head += "User-Agent: a, or b\r\n";
+            head += "Accept-Language: en\r\n";
         }
         self.out.extend_from_slice(head.as_bytes());
         self.out.extend_from_slice(b"\r\n");
