@@ -138,7 +138,7 @@ impl<'a> World<'a> {
         let files = files(&mut random);
         let odds = odds(&mut random);
         let stops = random.one_in(10);
-        let shrinks = random.pick(&[0, 0, 0, 300, 3_000]);
+        let shrinks = random.pick(&[0, 0, 0, 100, 500]);
         let mut kernel = Kernel::new(Random::new(random.number()), odds, files);
         kernel.loud = loud;
         let kernel = Rc::new(RefCell::new(kernel));
