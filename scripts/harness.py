@@ -104,7 +104,8 @@ def same_file(left, right):
 _children = []
 
 
-def _end(child):
+def end(child):
+    """Ends a child that `spawn` started, if it has not ended by itself."""
     if child.poll() is not None:
         return
     child.terminate()
@@ -117,7 +118,7 @@ def _end(child):
 
 def _end_all():
     for child in reversed(_children):
-        _end(child)
+        end(child)
 
 
 def _on_signal(number, _frame):
@@ -390,16 +391,18 @@ class FrameReader:
 # --- h2load -----------------------------------------------------------------------------------------------------
 
 
-def h2load(argv, requests, data_bytes, timeout=300, cpus=None):
+def h2load(argv, requests, data_bytes, timeout=300, cpus=None, priority=()):
     """Runs h2load and refuses its figures unless every request succeeded and exactly `data_bytes` of body came.
 
-    Returns the seconds it took, its request and byte rate and the TLS version and cipher that it names.
+    `priority` is a command to start it with. Returns the seconds it took, its request and byte rate and the protocol,
+    the TLS version and the cipher that it names.
     """
     pin = ["taskset", "-c", str(cpus)] if cpus is not None else []
-    said = run([*pin, "h2load", "-n", requests, *argv], timeout)
+    said = run([*pin, *priority, "h2load", "-n", requests, *argv], timeout)
     wanted = rf"requests: {requests} total, {requests} started, {requests} done, {requests} succeeded, 0 failed, 0 errored, 0 timeout"
     if not re.search(wanted, said) or not re.search(rf"status codes: {requests} 2xx, 0 3xx, 0 4xx, 0 5xx", said):
-        raise RuntimeError(f"not every request succeeded:\n{said[-900:]}")
+        fates = re.search(r"requests: .*", said)
+        raise RuntimeError(f"not every request succeeded: {fates[0] if fates else ''}\n{said[-900:]}")
     got = int(re.search(r"traffic: .*?, .*?headers.*?, \S+ \((\d+)\) data", said)[1])
     if got != data_bytes:
         raise RuntimeError(f"{got} bytes of bodies instead of {data_bytes}")
@@ -408,12 +411,14 @@ def h2load(argv, requests, data_bytes, timeout=300, cpus=None):
     seconds = max(float(finished[1]) * scale, 1e-9)
     protocol = re.search(r"TLS Protocol: (\S+)", said)
     cipher = re.search(r"Cipher: (\S+)", said)
+    spoken = re.search(r"Application protocol: (\S+)", said)
     return {
         "seconds": seconds,
         "requests_per_s": requests / seconds,
         "mb_per_s": data_bytes / seconds / 1e6,
         "tls": protocol[1] if protocol else None,
         "cipher": cipher[1] if cipher else None,
+        "spoken": spoken[1] if spoken else None,
     }
 
 

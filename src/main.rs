@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ringlane::bench::{self, CommandError};
+use ringlane::bench::{self, CommandError, Ending};
 use ringlane::cli::{Args, Command, ServeArgs};
 use ringlane::config::{Config, ConfigError, File, LogLevel};
 use ringlane::server;
@@ -12,6 +12,8 @@ use tracing::level_filters::LevelFilter;
 
 /// The exit code for a configuration that cannot be used; clap has the same for arguments.
 const EXIT_USAGE: u8 = 2;
+/// The exit code for a figure that has lost more than `--max-loss`.
+const EXIT_LOSS: u8 = 3;
 
 fn main() -> ExitCode {
     match Args::parse().command {
@@ -39,8 +41,9 @@ fn serve(args: &ServeArgs) -> ExitCode {
 fn bench(args: &bench::Args) -> ExitCode {
     log_to_stderr(LogLevel::Warn);
     match bench::command(args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(Ending::Good) => ExitCode::SUCCESS,
+        Ok(Ending::Bad) => ExitCode::FAILURE,
+        Ok(Ending::Loss) => ExitCode::from(EXIT_LOSS),
         Err(CommandError::Options(error)) => fail(&error, EXIT_USAGE),
         Err(error) => fail(&error, 1),
     }

@@ -1,12 +1,17 @@
-//! The command: from arguments to a summary.
+//! The commands: from arguments to what is printed and kept.
 
 use std::io::{self, Write};
 
 use nix::sys::signal::{SigSet, Signal};
 
+use super::args::{Args, BenchCommand, CompareArgs};
+use super::compare::{self, Comparison, kept};
+use super::live::Live;
+use super::options::{self, Options, OptionsError};
+use super::report::{OutputError, Outputs, Report};
 use super::result::{Outcome, RunResult};
 use super::run::{RunError, Stop, run};
-use super::{Args, Options, OptionsError, summary};
+use super::summary;
 
 /// The exit code of a process that was interrupted twice, as shells have it.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -23,22 +28,114 @@ pub enum CommandError {
     /// Signals cannot be waited for.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
+    /// Not one round was made.
+    #[error("there is nothing to compare: no round was made to its end")]
+    NoRound,
+    /// A result could not be written.
+    #[error("{0}")]
+    Output(#[from] OutputError),
 }
 
-/// Makes the run that was asked for and prints its summary: whether requests were answered as they should be.
+/// How a command has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Requests were answered as they should be.
+    Good,
+    /// Not one was, a body was wrong, or the server went away.
+    Bad,
+    /// A figure is worse than the kept one by more than was allowed.
+    Loss,
+}
+
+/// Does what was asked for, and prints what came of it.
 ///
 /// To be called on the main thread before there is any other, since signals are blocked for all that follow.
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn command(args: &Args) -> Result<bool, CommandError> {
+pub fn command(args: &Args) -> Result<Ending, CommandError> {
+    match &args.command {
+        None => single(args),
+        Some(BenchCommand::Compare(args)) => compared(args),
+    }
+}
+
+/// One run.
+fn single(args: &Args) -> Result<Ending, CommandError> {
     let options = Options::new(args)?;
+    let kept = args.vs.as_deref().map(kept::read).transpose()?;
+    if let Some(kept) = &kept {
+        kept::same_load(&kept.options, &options.setup())?;
+    }
+    let outputs = Outputs::open(&args.output)?;
     let stop = Stop::default();
     stop_on_signals(stop.clone()).map_err(CommandError::Signals)?;
-    let result = run(&options, &stop, &mut |_| {})?;
+    let result = watched(&options, &stop, "")?;
+    let losses = kept.map(|kept| kept::losses(&kept, &result));
+    let mut text = summary::text(&result);
+    if let Some(losses) = &losses {
+        text += &kept::text(losses, &args.max_loss);
+    }
+    print(&text, &outputs);
+    let losses = losses.unwrap_or_default();
+    outputs.write(&Report::Run(&result, &losses))?;
+    let too_much = losses.iter().any(|loss| loss.exceeds(&args.max_loss))
+        || !kept::unknown(&losses, &args.max_loss).is_empty();
+    Ok(match is_good(&result) {
+        false => Ending::Bad,
+        true if too_much => Ending::Loss,
+        true => Ending::Good,
+    })
+}
+
+/// Several targets in turn.
+fn compared(args: &CompareArgs) -> Result<Ending, CommandError> {
+    let (rounds, targets) = options::compared(args)?;
+    let outputs = Outputs::open(&args.output)?;
+    let stop = Stop::default();
+    stop_on_signals(stop.clone()).map_err(CommandError::Signals)?;
+    let mut runs: Vec<Vec<RunResult>> = vec![Vec::new(); targets.len()];
+    let mut good = true;
+    'rounds: for round in 0..rounds {
+        for (target, runs) in targets.iter().zip(&mut runs) {
+            let title = format!("round {}/{rounds} {}", round + 1, target.name);
+            let result = watched(&target.options, &stop, &title)?;
+            if result.outcome == Outcome::Interrupted {
+                break 'rounds;
+            }
+            if !is_good(&result) {
+                // What went wrong is worth more than a comparison without it.
+                print(&format!("{title}:\n{}\n", summary::text(&result)), &outputs);
+                good = false;
+            }
+            if result.total.requests.succeeded == 0 || result.outcome == Outcome::ServerGone {
+                break 'rounds;
+            }
+            runs.push(result);
+        }
+    }
+    let names = targets.into_iter().map(|target| target.name);
+    let Some(comparison) = Comparison::new(names.zip(runs).collect()) else {
+        return Err(CommandError::NoRound);
+    };
+    print(&compare::text(&comparison), &outputs);
+    outputs.write(&Report::Comparison(&comparison))?;
+    Ok(if good { Ending::Good } else { Ending::Bad })
+}
+
+/// A run that is shown while it is on.
+fn watched(options: &Options, stop: &Stop, title: &str) -> Result<RunResult, RunError> {
+    let mut live = Live::new(title);
+    run(options, stop, &mut |progress| live.show(progress))
+}
+
+/// Prints for people: beside the standard output where that is taken.
+fn print(text: &str, outputs: &Outputs) {
     // That nobody reads it is no reason to fail.
-    let _ = io::stdout().write_all(summary::text(&result).as_bytes());
-    Ok(is_good(&result))
+    let _ = match outputs.use_stdout() {
+        true => io::stderr().write_all(text.as_bytes()),
+        false => io::stdout().write_all(text.as_bytes()),
+    };
 }
 
 /// Whether something was answered, everything was what it should be, and the server is still there.

@@ -2,7 +2,7 @@
 //!
 //! Connect, shake hands where TLS is spoken, then requests and responses: [`input`](super::input) has what comes,
 //! [`output`](super::output) what goes. It ends when the server ends it, when the protocol is violated, when nothing
-//! comes for too long, or when it is not needed any more; what was in flight fails then.
+//! comes for too long, or when it is not needed any more ([`ending`](super::ending)); what was in flight fails then.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::exchange::Exchange;
 use super::feed::Job;
 use super::h1::H1Connection;
 use super::options::Protocol;
-use super::result::{ErrorKind, Mismatch};
+use super::result::ErrorKind;
 use super::worker::Shared;
+use crate::h2::ErrorCode;
 use crate::h2::client::{ClientConnection, RequestError, StreamMap};
-use crate::h2::{ErrorCode, StreamId};
 use crate::transport::tls::{Handshake, Session};
 use crate::uring::{Event, Gather, Owner};
 
@@ -95,7 +95,7 @@ pub(super) struct Connection {
     /// Receives in a row that were followed by nothing to throw away.
     pub(super) small: u32,
     /// Operations that the ring has.
-    operations: u32,
+    pub(super) operations: u32,
     /// Whether it is in the queue of those that have something to say.
     pub(super) dirty: bool,
     /// Whether it is in the queue of those that take requests.
@@ -325,151 +325,6 @@ impl Connection {
         }
     }
 
-    /// Gives up what has had nothing for too long.
-    pub(super) fn check_timeouts(&mut self, shared: &mut Shared) {
-        let timeout_ns = shared.timeout_ns;
-        let now_ns = shared.now_ns;
-        let late = |since_ns: u64| now_ns.saturating_sub(since_ns) >= timeout_ns;
-        match self.phase {
-            Phase::Closing => return,
-            Phase::Connecting if late(self.began_ns) => {
-                return self.fail(ErrorKind::ConnectTimeout, shared);
-            }
-            Phase::Handshake(_) if late(self.progress_ns) => {
-                let reason = "the handshake took too long".to_owned();
-                return self.fail(ErrorKind::Tls { reason }, shared);
-            }
-            _ => {}
-        }
-        // While content goes out nothing need come.
-        let uploads = shared.requests.upload_bytes() > 0;
-        let connection_ns = if uploads { self.progress_ns } else { 0 };
-        let expired = |exchange: &Exchange| late(exchange.progress_ns.max(connection_ns));
-        match &mut self.spoken {
-            Spoken::Nothing => {}
-            Spoken::H2(side) => {
-                let mut streams: Vec<StreamId> = Vec::new();
-                for (stream, exchange) in &side.exchanges {
-                    if expired(exchange) {
-                        streams.push(*stream);
-                    }
-                }
-                for stream in streams {
-                    side.core.cancel(stream);
-                    if let Some(exchange) = side.exchanges.remove(&stream) {
-                        shared.failed(exchange, ErrorKind::Timeout);
-                    }
-                }
-                self.refresh(shared);
-            }
-            Spoken::H1(side) => {
-                if let Some(exchange) = side.exchange.take_if(|exchange| expired(exchange)) {
-                    shared.failed(exchange, ErrorKind::Timeout);
-                    self.close(shared);
-                }
-            }
-        }
-    }
-
-    /// Gives up everything in flight: time is up. How old it all was is noted.
-    pub(super) fn cut(&mut self, shared: &mut Shared) {
-        let exchanges: Vec<Exchange> = match &mut self.spoken {
-            Spoken::Nothing => Vec::new(),
-            Spoken::H2(side) => side
-                .exchanges
-                .drain()
-                .map(|(_, exchange)| exchange)
-                .collect(),
-            Spoken::H1(side) => side.exchange.take().into_iter().collect(),
-        };
-        for exchange in exchanges {
-            shared.in_flight -= 1;
-            let since_ns = if shared.feed.is_open() {
-                exchange.job.due_ns
-            } else {
-                exchange.started_ns
-            };
-            let age_ns = shared.now_ns.saturating_sub(since_ns);
-            shared.recorder.unfinished(&exchange.job, age_ns);
-        }
-    }
-
-    /// The connection fails, and all that is in flight on it.
-    pub(super) fn fail(&mut self, error: ErrorKind, shared: &mut Shared) {
-        match self.phase {
-            Phase::Closing => return,
-            Phase::Connecting | Phase::Handshake(_) => shared.recorder.no_connection(error),
-            Phase::Open => {
-                shared.recorder.connections.lost += 1;
-                self.fail_all(Some(error), shared);
-            }
-        }
-        self.close(shared);
-    }
-
-    /// The server has ended the connection.
-    pub(super) fn ended(&mut self, shared: &mut Shared) {
-        match self.phase {
-            Phase::Closing => return,
-            Phase::Connecting => {}
-            Phase::Handshake(_) => {
-                let reason = "the server closed the connection during the handshake".to_owned();
-                shared.recorder.no_connection(ErrorKind::Tls { reason });
-            }
-            Phase::Open => {
-                shared.recorder.connections.lost += 1;
-                let number = self.number;
-                if let Spoken::H1(side) = &mut self.spoken
-                    && side.core.handle_end()
-                    && let Some(exchange) = side.exchange.take()
-                {
-                    shared.ended(exchange, number, side.made);
-                }
-                let goaway = match &self.spoken {
-                    Spoken::H2(side) => side.goaway.filter(|code| *code != ErrorCode::NO_ERROR),
-                    _ => None,
-                };
-                let error = goaway.map(|code| ErrorKind::Goaway {
-                    code: code_name(code),
-                });
-                self.fail_all(error, shared);
-            }
-        }
-        self.close(shared);
-    }
-
-    /// Fails what is in flight, for this reason or as cut off.
-    fn fail_all(&mut self, error: Option<ErrorKind>, shared: &mut Shared) {
-        let exchanges: Vec<Exchange> = match &mut self.spoken {
-            Spoken::Nothing => Vec::new(),
-            Spoken::H2(side) => side
-                .exchanges
-                .drain()
-                .map(|(_, exchange)| exchange)
-                .collect(),
-            Spoken::H1(side) => side.exchange.take().into_iter().collect(),
-        };
-        for exchange in exchanges {
-            let error = error.clone().unwrap_or_else(|| exchange.cut());
-            shared.failed(exchange, error);
-        }
-    }
-
-    /// Ends it; what is left in flight was dealt with.
-    pub(super) fn close(&mut self, shared: &mut Shared) {
-        if matches!(self.phase, Phase::Closing) {
-            return;
-        }
-        self.fail_all(None, shared);
-        self.phase = Phase::Closing;
-        if self.operations > 0 {
-            shared.ring.cancel(self.socket.as_fd());
-        }
-        if let Some(gather) = self.outgoing.take() {
-            shared.give_back(gather);
-        }
-    }
-
     /// Whether nothing of it is left in the ring.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Closing) && self.operations == 0
@@ -520,47 +375,6 @@ impl Connection {
         shared.ring.send(self.socket.as_fd(), gather, self.key);
         self.sending = true;
         self.operations += 1;
-    }
-}
-
-impl Shared {
-    /// A request is over, well or badly.
-    pub(super) fn ended(&mut self, exchange: Exchange, connection: u64, stream: u32) {
-        self.in_flight -= 1;
-        let job = exchange.job;
-        let first_ns = exchange.first_ns - exchange.started_ns;
-        let last_ns = self.now_ns - exchange.started_ns;
-        let due_ns = self.now_ns - job.due_ns;
-        match exchange.end() {
-            Ok(()) => {
-                self.recorder.uploaded(self.requests.upload_bytes());
-                self.recorder.succeeded(&job, first_ns, last_ns, due_ns);
-            }
-            Err((error, mismatch)) => {
-                if let Some(what) = mismatch {
-                    let url = &self.plan.options.targets[job.target as usize].url;
-                    self.recorder.mismatch(|| Mismatch {
-                        url: url.clone(),
-                        connection,
-                        stream,
-                        what,
-                    });
-                }
-                self.recorder.failed(&job, error, last_ns);
-            }
-        }
-    }
-
-    /// A request failed.
-    pub(super) fn failed(&mut self, exchange: Exchange, error: ErrorKind) {
-        self.in_flight -= 1;
-        let since_ns = if self.feed.is_open() {
-            exchange.job.due_ns
-        } else {
-            exchange.started_ns
-        };
-        let age_ns = self.now_ns.saturating_sub(since_ns);
-        self.recorder.failed(&exchange.job, error, age_ns);
     }
 }
 

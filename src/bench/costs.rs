@@ -1,4 +1,4 @@
-//! What the load costs, read from /proc (proc(5)) and the control group (cgroups(7)).
+//! What the load costs, and on what machine: read from /proc (proc(5)) and the control group (cgroups(7)).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::options::ServerSource;
-use super::result::{ServerUsage, Usage};
+use super::result::{Machine, ServerUsage, Usage};
 
 /// Processor time and context switches so far, and the most memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -148,6 +148,25 @@ impl ServerCosts {
     }
 }
 
+/// This machine.
+pub(super) fn machine() -> Machine {
+    let system = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    Machine {
+        kernel: format!("{} {}", text(system.sysname()), text(system.release())),
+        processor: name.map_or(String::new(), |name| {
+            name.trim_start_matches([' ', '\t', ':']).to_owned()
+        }),
+        processors: std::thread::available_parallelism().map_or(0, usize::from),
+        memory_bytes: value(&memory, "MemTotal:").unwrap_or(0) * 1024,
+    }
+}
+
 /// What `/proc/PID/stat` tells: the parent, and clock ticks in user mode and in the kernel.
 fn stat(pid: u32) -> Option<(u32, u64, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -208,10 +227,7 @@ fn process(pid: u32) -> Costs {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
     for task in tasks.into_iter().flatten().flatten() {
         let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-        // Nanoseconds on a processor come first.
-        let first = read("schedstat");
-        let first = first.split_whitespace().next();
-        run_ns += first.and_then(|ns| ns.parse().ok()).unwrap_or(0);
+        run_ns += on_processor_ns(&read("schedstat"));
         let status = read("status");
         costs.voluntary += value(&status, "voluntary_ctxt_switches:").unwrap_or(0);
         costs.involuntary += value(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
@@ -234,6 +250,12 @@ fn resident(pids: &BTreeSet<u32>) -> u64 {
         value(&status, "VmRSS:").unwrap_or(0) * 1024
     });
     each.sum()
+}
+
+/// The nanoseconds on a processor in `/proc/PID/task/TID/schedstat`: they come first.
+fn on_processor_ns(schedstat: &str) -> u64 {
+    let first = schedstat.split_whitespace().next();
+    first.and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }
 
 /// The number behind `name` at the beginning of a line.
@@ -324,6 +346,15 @@ mod tests {
         assert_eq!(usage.usage.peak_memory_bytes, 9_000);
         assert_eq!(usage.highest_memory_bytes, 7_000);
         assert_eq!((usage.cpu_s_per_gb, usage.cpu_us_per_request), (None, None));
+    }
+
+    #[test]
+    fn more_than_seconds_are_counted() {
+        assert_eq!(
+            on_processor_ns("3046745637 2037497503 54645\n"),
+            3_046_745_637
+        );
+        assert_eq!(on_processor_ns(""), 0);
     }
 
     #[test]

@@ -75,6 +75,19 @@ impl Exchange {
         }
     }
 
+    /// Whether a byte of what came is known to be wrong.
+    pub(super) fn is_wrong(&self) -> bool {
+        let verifier = self.verifier.as_deref();
+        verifier.is_some_and(Verifier::is_wrong)
+    }
+
+    /// The wrong byte among what came, if one is known.
+    pub(super) fn take_wrong(&mut self) -> Option<MismatchKind> {
+        self.verifier
+            .as_mut()
+            .and_then(|verifier| verifier.take_wrong())
+    }
+
     /// Why it ends when its connection does.
     pub(super) fn cut(&self) -> ErrorKind {
         match self.first_ns {

@@ -110,6 +110,11 @@ impl Feed {
         self.begin_ns != u64::MAX
     }
 
+    /// When load begins; `u64::MAX` before that is known.
+    pub(super) fn begin_ns(&self) -> u64 {
+        self.begin_ns
+    }
+
     /// The step that `now_ns` falls into; `None` before the first, the last one after it.
     pub(super) fn step(&self, now_ns: u64) -> Option<u32> {
         let since = now_ns.checked_sub(self.measure_ns)?;

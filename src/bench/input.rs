@@ -266,7 +266,7 @@ impl H2Side {
                         },
                     };
                     if let Some(exchange) = self.exchanges.remove(&stream) {
-                        shared.failed(exchange, error);
+                        shared.failed(exchange, number, stream, error);
                     }
                     None
                 }

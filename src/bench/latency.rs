@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const DIGITS: u8 = 3;
 
 /// The percentiles that are kept ready.
-pub const PERCENTILES: [f64; 9] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 99.99];
+pub const PERCENTILES: [f64; 10] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 
 /// A distribution of latencies. All times in nanoseconds, to three significant digits.
 ///

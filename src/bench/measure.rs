@@ -378,8 +378,14 @@ impl Recorder {
             }
         }
         let errors = sum.errors.into_iter();
+        let per_s = |count: u64| match elapsed_s > 0.0 {
+            true => count as f64 / elapsed_s,
+            false => 0.0,
+        };
         Measures {
             elapsed_s,
+            requests_per_s: per_s(sum.requests.succeeded),
+            body_bytes_per_s: per_s(sum.body),
             requests: sum.requests,
             bytes,
             statuses: sum.statuses.into_iter().collect(),

@@ -13,28 +13,36 @@
 
 pub mod args;
 mod command;
+pub mod compare;
 mod connection;
 mod costs;
+mod ending;
 mod exchange;
 mod feed;
+mod figures;
 mod h1;
 mod input;
 mod latency;
+mod live;
 pub mod load;
 mod measure;
 pub mod options;
 mod output;
 pub mod progress;
+pub mod report;
 mod requests;
 pub mod result;
 mod run;
 pub mod summary;
 pub mod target;
+#[cfg(test)]
+mod testing;
+mod units;
 pub mod verify;
 mod worker;
 
 pub use args::Args;
-pub use command::{CommandError, command};
+pub use command::{CommandError, Ending, command};
 pub use latency::{DIGITS, Latency, PERCENTILES, Percentile};
 pub use options::{Options, OptionsError};
 pub use run::{RunError, Stop, run};

@@ -20,6 +20,8 @@ pub struct RunResult {
     pub ringlane: String,
     /// When the load began, in milliseconds since 1970 (UTC).
     pub started_unix_ms: u64,
+    /// What it ran on.
+    pub machine: Machine,
     /// What was asked for.
     pub options: Setup,
     /// How it ended.
@@ -40,6 +42,19 @@ pub struct RunResult {
     pub server: Option<ServerUsage>,
     /// The first wrong bodies, at most [`MAX_MISMATCHES`]; all of them are counted in the errors.
     pub mismatches: Vec<Mismatch>,
+}
+
+/// The machine that made the load.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The kernel's name and release, as in uname(2).
+    pub kernel: String,
+    /// The processor's name from `/proc/cpuinfo`; empty when it says none.
+    pub processor: String,
+    /// Processors that this process may use.
+    pub processors: usize,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
 }
 
 /// Most targets whose latencies are kept apart: each costs a histogram on every core.
@@ -136,6 +151,10 @@ pub enum Outcome {
 pub struct Measures {
     /// Seconds.
     pub elapsed_s: f64,
+    /// Requests that succeeded, per second.
+    pub requests_per_s: f64,
+    /// Content of responses in bytes per second.
+    pub body_bytes_per_s: f64,
     /// Requests.
     pub requests: Requests,
     /// Bytes.

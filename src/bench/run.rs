@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 use rustix::process::{Resource, Rlimit};
 
-use super::costs::{Costs, ServerCosts};
+use super::costs::{Costs, ServerCosts, machine};
 use super::latency::histogram;
 use super::measure::{Recorder, SAMPLE_NS};
 use super::options::{Load, Options};
@@ -392,6 +392,7 @@ impl<'a> Watcher<'a> {
             version: RESULT_VERSION,
             ringlane: env!("CARGO_PKG_VERSION").to_owned(),
             started_unix_ms: begun.unix_ms,
+            machine: machine(),
             options: options.setup(),
             outcome,
             steps: steps(options, &sum, elapsed_s),

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::latency::Latency;
-use super::result::{ErrorKind, MismatchKind, Outcome, RunResult, ServerUsage};
+use super::result::{ErrorKind, Latencies, MismatchKind, Outcome, RunResult, ServerUsage};
+use super::units;
 
 /// The percentiles that are shown.
 const SHOWN: [f64; 6] = [50.0, 75.0, 90.0, 99.0, 99.9, 99.99];
@@ -20,7 +21,6 @@ pub fn text(result: &RunResult) -> String {
 fn write(out: &mut String, result: &RunResult) -> std::fmt::Result {
     let total = &result.total;
     let requests = total.requests;
-    let seconds = total.elapsed_s.max(1e-9);
     match result.outcome {
         Outcome::Complete => {}
         Outcome::Interrupted => writeln!(out, "interrupted: this is what was measured until then")?,
@@ -29,37 +29,46 @@ fn write(out: &mut String, result: &RunResult) -> std::fmt::Result {
     writeln!(
         out,
         "{} requests succeeded, {} failed, {} unfinished in {:.2} s",
-        requests.succeeded, requests.failed, requests.unfinished, total.elapsed_s
+        units::grouped(requests.succeeded),
+        units::grouped(requests.failed),
+        units::grouped(requests.unfinished),
+        total.elapsed_s
     )?;
     writeln!(
         out,
-        "{:.0} requests/s, {:.3} GB/s of content ({} bytes, {} received, {} sent)",
-        requests.succeeded as f64 / seconds,
-        total.bytes.body as f64 / seconds / 1e9,
-        total.bytes.body,
-        total.bytes.received,
-        total.bytes.sent
+        "{} requests/s, {} of content ({} bytes; {} received, {} sent in all)",
+        units::count(total.requests_per_s),
+        units::bytes_per_s(total.body_bytes_per_s),
+        units::grouped(total.bytes.body),
+        units::bytes(total.bytes.received as f64),
+        units::bytes(total.bytes.sent as f64)
     )?;
-    write!(out, "\n{:12}{:>10}", "", "count")?;
+    write!(out, "\n{:22}{:>11}", "latency", "count")?;
     for percent in SHOWN {
-        write!(out, "{:>10}", format!("p{percent}"))?;
+        write!(out, "{:>9}", format!("p{percent}"))?;
     }
-    writeln!(out, "{:>10}", "max")?;
-    for (name, latency) in [
-        ("connect", &total.latency.connect),
-        ("TLS", &total.latency.tls),
-        ("first byte", &total.latency.first_byte),
-        ("last byte", &total.latency.last_byte),
-        ("corrected", &total.latency.corrected),
-    ] {
-        latency_line(out, name, latency)?;
-    }
+    writeln!(out, "{:>9}", "max")?;
+    let latency = &total.latency;
+    latency_line(out, "connect", &latency.connect)?;
+    latency_line(out, "TLS", &latency.tls)?;
+    latency_line(out, "first byte", &latency.first_byte)?;
+    raw_and_corrected(out, "last byte", latency)?;
     for step in &result.steps {
         let load = match step.rate {
             Some(rate) => format!("{rate}/s"),
             None => format!("{} conn.", step.connections),
         };
-        latency_line(out, &load, &step.measures.latency.corrected)?;
+        raw_and_corrected(out, &load, &step.measures.latency)?;
+    }
+    if result.targets.len() > 1 {
+        for (index, target) in result.targets.iter().enumerate() {
+            writeln!(out, "target {}: {}", index + 1, target.url)?;
+            raw_and_corrected(
+                out,
+                &format!("target {}", index + 1),
+                &target.measures.latency,
+            )?;
+        }
     }
     let connections = &result.connections;
     writeln!(
@@ -112,31 +121,21 @@ fn server_line(out: &mut String, server: &ServerUsage) -> std::fmt::Result {
     )
 }
 
+fn raw_and_corrected(out: &mut String, name: &str, latency: &Latencies) -> std::fmt::Result {
+    latency_line(out, &format!("{name}, raw"), &latency.last_byte)?;
+    latency_line(out, &format!("{name}, corrected"), &latency.corrected)
+}
+
 fn latency_line(out: &mut String, name: &str, latency: &Latency) -> std::fmt::Result {
     if latency.count == 0 {
         return Ok(());
     }
-    write!(out, "{name:12}{:>10}", latency.count)?;
+    write!(out, "{name:22}{:>11}", units::grouped(latency.count))?;
     for percent in SHOWN {
         let ns = latency.at(percent).unwrap_or_default();
-        write!(out, "{:>10}", time(ns))?;
+        write!(out, "{:>9}", units::time(ns))?;
     }
-    writeln!(out, "{:>10}", time(latency.max_ns))
-}
-
-/// Three digits and a unit.
-fn time(ns: u64) -> String {
-    let (value, unit) = match ns {
-        0..1_000_000 => (ns as f64 / 1e3, "us"),
-        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
-        _ => (ns as f64 / 1e9, "s"),
-    };
-    let decimals = match value {
-        value if value < 10.0 => 2,
-        value if value < 100.0 => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$}{unit}")
+    writeln!(out, "{:>9}", units::time(latency.max_ns))
 }
 
 impl std::fmt::Display for ErrorKind {

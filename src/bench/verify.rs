@@ -153,6 +153,16 @@ impl Verifier {
         self.received += data.len() as u64;
     }
 
+    /// Whether a byte is known to be wrong; with a hash none is before the end.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.wrong.is_some()
+    }
+
+    /// The byte that is known to be wrong.
+    pub(super) fn take_wrong(&mut self) -> Option<MismatchKind> {
+        self.wrong.take()
+    }
+
     /// The body is whole: what is wrong with it, if anything is.
     pub(super) fn end(self) -> Option<MismatchKind> {
         let received = self.received;

@@ -275,7 +275,8 @@ impl Worker {
 
     /// Gives requests to connections that have room for them.
     fn give_out(&mut self) {
-        if !self.shared.feed.has_begun() {
+        // Before, connections would leave the queue without a request, and nothing would bring them back.
+        if self.shared.now_ns < self.shared.feed.begin_ns() {
             return;
         }
         let open = self.shared.feed.is_open();
@@ -431,6 +432,8 @@ impl Worker {
         if !shared.feed.has_begun() {
             // It is soon.
             until_ns = until_ns.min(shared.now_ns + 1_000_000);
+        } else if shared.now_ns < shared.feed.begin_ns() {
+            until_ns = until_ns.min(shared.feed.begin_ns());
         }
         Duration::from_nanos(
             until_ns

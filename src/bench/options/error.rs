@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::bench::figures::FIGURES;
+
 /// Why a run cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum OptionsError {
@@ -50,6 +52,63 @@ pub enum OptionsError {
         path: PathBuf,
         /// The system's words.
         message: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {message}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        message: String,
+    },
+    /// More than one result for the standard output.
+    #[error("only one of --json, --csv and --html can be `-`: name files for the others")]
+    TwoOnStdout,
+    /// A limit for a figure that there is not.
+    #[error("--max-loss: there is no figure `{0}`; there are {names}", names = figure_names())]
+    NoSuchFigure(String),
+    /// A comparison of one.
+    #[error(
+        "there is nothing to compare: write at least two targets with different names, such as A=URL B=URL"
+    )]
+    OneTarget,
+    /// Something for a target that there is not.
+    #[error("{option} {name}=...: no target has the name `{name}`; there are {known}")]
+    NoSuchName {
+        /// The option.
+        option: &'static str,
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// A target of a comparison cannot be used.
+    #[error("{name}: {error}")]
+    Target {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        error: Box<OptionsError>,
+    },
+    /// A kept result cannot be used.
+    #[error("--vs {}: {why}", .path.display())]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// A kept result is of another load.
+    #[error(
+        "--vs: the kept run had {option} {kept}, this one has {now}: give it the same, or keep a new result with --json"
+    )]
+    OtherLoad {
+        /// The option.
+        option: &'static str,
+        /// What it was.
+        kept: String,
+        /// What it is.
+        now: String,
     },
     /// A folder, or something else that has no length.
     #[error("{} is not a regular file", .0.display())]
@@ -124,6 +183,11 @@ impl OptionsError {
             message: error.to_string(),
         }
     }
+}
+
+fn figure_names() -> String {
+    let names = FIGURES.iter().map(|figure| figure.name);
+    names.collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn out_of_range(

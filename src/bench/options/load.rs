@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::{conflict, out_of_range};
 use super::{Load, OptionsError};
-use crate::bench::args::Args;
+use crate::bench::args::LoadArgs;
 
 /// How long load is made when nothing is said.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -14,7 +14,7 @@ const MAX_CONNECTIONS: u32 = 1 << 20;
 const MAX_RATE: f64 = 1e9;
 
 /// How requests come, and the most connections.
-pub(super) fn load(args: &Args) -> Result<(Load, u32), OptionsError> {
+pub(super) fn load(args: &LoadArgs) -> Result<(Load, u32), OptionsError> {
     let given = args.connections;
     if given.is_some_and(|given| !(1..=MAX_CONNECTIONS).contains(&given)) {
         let given = given.unwrap_or_default();

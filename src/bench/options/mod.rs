@@ -1,5 +1,6 @@
 //! What a run is to do: checked once, before anything is started.
 
+mod compared;
 mod error;
 mod load;
 mod protocol;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::args::{self, Args, Switch};
+use super::figures::FIGURES;
 use super::result::{LoadSetup, Setup, TargetSetup};
 use super::target::{Origin, Target, targets};
 use super::verify::{Check, Expected, parse_sha256};
@@ -21,6 +23,7 @@ use crate::config::{available_cores, display_cores};
 use crate::h2::client::{ClientConfig, FramePolicy};
 use crate::transport::tls::Trust;
 
+pub use compared::{Compared, compared};
 pub use error::OptionsError;
 use error::{conflict, out_of_range};
 
@@ -147,25 +150,33 @@ impl Options {
     /// # Errors
     /// See [`OptionsError`]; each says what to write instead.
     pub fn new(args: &Args) -> Result<Self, OptionsError> {
+        let unknown = |figure: &&String| !FIGURES.iter().any(|known| known.name == **figure);
+        let mut limited = args
+            .max_loss
+            .iter()
+            .filter_map(|limit| limit.figure.as_ref());
+        if let Some(figure) = limited.find(unknown) {
+            return Err(OptionsError::NoSuchFigure(figure.clone()));
+        }
         let check = check(args)?;
         let (mut origin, targets) = targets(&args.urls, args.urls_from.as_deref(), &check)?;
-        let (load, connections) = load::load(args)?;
-        let protocols = protocol::protocols(args, origin.tls)?;
-        let streams = protocol::streams(args, &protocols)?;
-        let fields = protocol::fields(&args.headers, &mut origin)?;
-        let (h2, frame_policy) = protocol::h2(args)?;
-        let timeout = args.timeout.map_or(DEFAULT_TIMEOUT, |time| time.0);
+        let (load, connections) = load::load(&args.load)?;
+        let protocols = protocol::protocols(&args.load, origin.tls)?;
+        let streams = protocol::streams(&args.load, &protocols)?;
+        let fields = protocol::fields(&args.load.headers, &mut origin)?;
+        let (h2, frame_policy) = protocol::h2(&args.load)?;
+        let timeout = args.load.timeout.map_or(DEFAULT_TIMEOUT, |time| time.0);
         if timeout.is_zero() {
             return Err(out_of_range("--timeout", "longer than 0", "0"));
         }
         Ok(Self {
-            trust: protocol::trust(args, origin.tls)?,
+            trust: protocol::trust(&args.load, origin.tls)?,
             origin,
             targets,
             load,
             connections,
             streams,
-            warmup: args.warmup.map_or(Duration::ZERO, |time| time.0),
+            warmup: args.load.warmup.map_or(Duration::ZERO, |time| time.0),
             timeout,
             cores: cores(args, connections)?,
             fields,
@@ -174,7 +185,7 @@ impl Options {
             protocols,
             h2,
             frame_policy,
-            tls_resumption: args.tls_resumption != Some(Switch::Off),
+            tls_resumption: args.load.tls_resumption != Some(Switch::Off),
             server: server(args)?,
         })
     }
@@ -242,7 +253,7 @@ impl Options {
 }
 
 fn check(args: &Args) -> Result<Check, OptionsError> {
-    match (&args.verify, &args.expect) {
+    match (&args.load.verify, &args.load.expect) {
         (Some(_), Some(_)) => Err(conflict("--verify", "--expect", "one check is enough")),
         (Some(hash), None) => parse_sha256(hash).map(Check::Sha256),
         (None, Some(file)) => Expected::open(file).map(|expected| Check::File(Arc::new(expected))),
@@ -251,7 +262,7 @@ fn check(args: &Args) -> Result<Check, OptionsError> {
 }
 
 fn part(args: &Args) -> Result<Part, OptionsError> {
-    match (&args.range, args.random_range) {
+    match (&args.load.range, args.load.random_range) {
         (Some(_), Some(_)) => Err(conflict(
             "--range",
             "--random-range",
@@ -277,7 +288,7 @@ fn part(args: &Args) -> Result<Part, OptionsError> {
 
 /// Zeros by number, or a file's contents.
 fn upload(args: &Args) -> Result<Option<Bytes>, OptionsError> {
-    let Some(text) = &args.upload else {
+    let Some(text) = &args.load.upload else {
         return Ok(None);
     };
     let too_much = |bytes: u64| out_of_range("--upload", "at most 4g", bytes);
@@ -301,7 +312,7 @@ fn upload(args: &Args) -> Result<Option<Bytes>, OptionsError> {
 
 fn cores(args: &Args, connections: u32) -> Result<Vec<usize>, OptionsError> {
     let available = available_cores().map_err(|_| OptionsError::NoCores)?;
-    let mut cores = match &args.cores {
+    let mut cores = match &args.load.cores {
         None => available.clone(),
         Some(list) => list.cores().to_vec(),
     };

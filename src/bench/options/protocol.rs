@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::error::{conflict, out_of_range};
 use super::{OptionsError, Protocol};
-use crate::bench::args::{self, Args};
+use crate::bench::args::{self, LoadArgs};
 use crate::bench::target::Origin;
 use crate::h2::client::{ClientConfig, FramePolicy};
 use crate::h2::limits::{DEFAULT_WINDOW, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
@@ -28,7 +28,7 @@ const SYSTEM_TRUST: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-pub(super) fn protocols(args: &Args, tls: bool) -> Result<Vec<Protocol>, OptionsError> {
+pub(super) fn protocols(args: &LoadArgs, tls: bool) -> Result<Vec<Protocol>, OptionsError> {
     let list = match (&args.alpn, args.http1) {
         (Some(_), true) => {
             let why = "--http1 offers nothing else";
@@ -58,7 +58,7 @@ pub(super) fn protocols(args: &Args, tls: bool) -> Result<Vec<Protocol>, Options
     Ok(protocols)
 }
 
-pub(super) fn streams(args: &Args, protocols: &[Protocol]) -> Result<u32, OptionsError> {
+pub(super) fn streams(args: &LoadArgs, protocols: &[Protocol]) -> Result<u32, OptionsError> {
     let streams = args.streams.unwrap_or(1);
     if !(1..=MAX_STREAMS).contains(&streams) {
         return Err(out_of_range("--streams", "1 to 1,048,576", streams));
@@ -109,7 +109,7 @@ pub(super) fn fields(
     Ok(fields)
 }
 
-pub(super) fn h2(args: &Args) -> Result<(ClientConfig, FramePolicy), OptionsError> {
+pub(super) fn h2(args: &LoadArgs) -> Result<(ClientConfig, FramePolicy), OptionsError> {
     let window = |given: Option<args::Bytes>, default| given.map_or(u64::from(default), |b| b.0);
     let stream = window(args.window, DEFAULT_STREAM_WINDOW);
     let connection = window(args.conn_window, DEFAULT_CONNECTION_WINDOW);
@@ -147,7 +147,7 @@ pub(super) fn h2(args: &Args) -> Result<(ClientConfig, FramePolicy), OptionsErro
     Ok((config, policy))
 }
 
-pub(super) fn trust(args: &Args, tls: bool) -> Result<Trust, OptionsError> {
+pub(super) fn trust(args: &LoadArgs, tls: bool) -> Result<Trust, OptionsError> {
     match &args.cacert {
         Some(_) if args.insecure => Err(conflict(
             "--cacert",

@@ -1,12 +1,14 @@
 //! The arguments of `ringlane bench`, as typed. What they mean is decided in [`options`](super::options).
 
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
+mod values;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::config::CoreList;
+
+pub use values::{Bytes, MaxLoss, Named, Time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,15 +29,53 @@ Examples:
   ringlane bench http://127.0.0.1:8080/1k -c 10 -m 10 --pid $(pidof nginx)
       And what it costs the server, its children included
 
+Compared, kept, shown:
+  ringlane bench http://h/1k -c 10 --json kept.json --html page.html
+      Keep the result, and look at it in a browser
+  ringlane bench http://h/1k -c 10 --vs kept.json --max-loss 10
+      The same again: exit code 3 when it is more than 10 % worse
+  ringlane bench compare A=http://h:8080/1k B=http://h:8081/1k -c 10 --duration 5s
+      Two servers in turn; see `ringlane bench compare --help`
+
 Exit codes:
   0  requests were answered as they should be
-  1  not one was, a body was wrong, or the server went away
+  1  not one was, a body was wrong, the server went away, or a result could not be written
+  2  the arguments cannot be used
+  3  --max-loss was exceeded, or a figure that it names was not measured in both runs
+  130  interrupted twice: the first SIGINT or SIGTERM ends the load, and shows what was measured until then";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  ringlane bench compare A=http://127.0.0.1:8080/1k B=http://127.0.0.1:8081/1k -c 50 -m 20 -d 5s --warmup 1s
+      Ten rounds of each, A B A B ...
+  ringlane bench compare new=https://a/big old=https://b/big -n 4 --pid new=4711 --pid old=4712 --html page.html
+      And what it costs each server; the second is compared with the first
+  ringlane bench compare A=http://h/a=9 A=http://h/b=1 B=http://i/a=9 B=http://i/b=1 --rounds 20
+      A mix of URLs each: all that have one name
+
+What is printed:
+  Each figure's median with the lowest and the highest, and the ratio to the first target with a 95 % interval:
+  the geometric mean of the ratios in each round, and a bootstrap of it. `no difference` stands where the ratio could
+  be chance, or is less than 1 %; a difference is one that chance makes in any of the figures in less than one of a
+  hundred comparisons. That takes 8 rounds at least for two targets, 9 for three.
+
+Exit codes:
+  0  every round was made, whatever the outcome
+  1  a server answered nothing in a round or went away, a body was wrong, or a result could not be written
   2  the arguments cannot be used";
 
 /// The arguments of `ringlane bench`.
 #[derive(Clone, Debug, Default, ClapArgs)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub struct Args {
+    /// Instead of one run.
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
+
     /// What to ask for, all of one scheme, host and port; `=WEIGHT` behind a URL without a query gives its share
     #[arg(value_name = "URL[=WEIGHT]")]
     pub urls: Vec<String>,
@@ -44,6 +84,96 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "What to ask for")]
     pub urls_from: Option<PathBuf>,
 
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// Measure what the load costs this process of the server and its children; repeatable
+    #[arg(long, value_name = "PID", help_heading = "Server")]
+    pub pid: Vec<u32>,
+
+    /// Measure what the load costs this control group (cgroup v2), such as
+    /// /sys/fs/cgroup/system.slice/nginx.service
+    #[arg(long, value_name = "PATH", help_heading = "Server")]
+    pub server_cgroup: Option<PathBuf>,
+
+    /// Compare with a result that an earlier run has kept with --json, of the same load
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub vs: Option<PathBuf>,
+
+    /// End with exit code 3 when the run is more than so many percent worse than that of --vs; repeatable
+    ///
+    /// A number alone is for requests_per_s, body_bytes_per_s, succeeded_share, corrected_p50_ns, server_cpu_s_per_gb and
+    /// server_cpu_us_per_request. FIGURE=PERCENT is for one figure, and wins: such as corrected_p99_ns=50.
+    #[arg(
+        long,
+        value_name = "[FIGURE=]PERCENT",
+        requires = "vs",
+        help_heading = "Output"
+    )]
+    pub max_loss: Vec<MaxLoss>,
+
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What else there is than one run.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Measure several servers in turn, and tell whether they differ
+    Compare(Box<CompareArgs>),
+}
+
+/// The arguments of `ringlane bench compare`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub struct CompareArgs {
+    /// What to compare: a name for each server, and its URL; URLs of one name are a mix, with `=WEIGHT` behind them
+    #[arg(value_name = "NAME=URL", required = true)]
+    pub targets: Vec<Named>,
+
+    /// How often each is measured [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    pub rounds: Option<usize>,
+
+    /// The load that each gets in each round.
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// Measure what the load costs this process of a server and its children; repeatable
+    #[arg(long, value_name = "NAME=PID", help_heading = "Server")]
+    pub pid: Vec<Named>,
+
+    /// Measure what the load costs the control group (cgroup v2) of a server; repeatable
+    #[arg(long, value_name = "NAME=PATH", help_heading = "Server")]
+    pub server_cgroup: Vec<Named>,
+
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where results are written, besides the summary.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write the result as JSON, everything that was measured, for programs; `-` is the standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+
+    /// Write the result as CSV: a line for each figure, for spreadsheets; `-` is the standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub csv: Option<PathBuf>,
+
+    /// Write the result as a page with charts, which needs nothing else; `-` is the standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub html: Option<PathBuf>,
+}
+
+/// What load is made, of whatever server.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct LoadArgs {
     /// Connections, all cores together [default: 1]
     #[arg(short = 'c', long, value_name = "N", help_heading = "Load")]
     pub connections: Option<u32>,
@@ -148,15 +278,6 @@ pub struct Args {
     /// Whether a new connection resumes an earlier session, where the server lets it [default: on]
     #[arg(long, value_name = "on|off", value_enum, help_heading = "TLS")]
     pub tls_resumption: Option<Switch>,
-
-    /// Measure what the load costs this process of the server and its children; repeatable
-    #[arg(long, value_name = "PID", help_heading = "Server")]
-    pub pid: Vec<u32>,
-
-    /// Measure what the load costs this control group (cgroup v2), such as
-    /// /sys/fs/cgroup/system.slice/nginx.service
-    #[arg(long, value_name = "PATH", help_heading = "Server")]
-    pub server_cgroup: Option<PathBuf>,
 }
 
 /// On or off.
@@ -179,86 +300,4 @@ pub enum FramePolicy {
     Large,
     /// Once a response says that it is larger than a frame, up to what it fits into
     Sufficient,
-}
-
-/// A length of time, such as `10s`, `1.5m` or `250ms`; a number alone is seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Time(pub Duration);
-
-impl FromStr for Time {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a length of time: write for example 10s, 500ms or 5m");
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(end);
-        let scale = match unit {
-            "ms" => 1e-3,
-            "" | "s" => 1.0,
-            "m" | "min" => 60.0,
-            "h" => 3_600.0,
-            _ => return Err(wrong()),
-        };
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        Duration::try_from_secs_f64(number * scale)
-            .map(Self)
-            .map_err(|_| wrong())
-    }
-}
-
-/// A number of bytes, such as `1024`, `64k` or `1g`: the letters are powers of 1,024.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bytes(pub u64);
-
-impl FromStr for Bytes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a number of bytes: write for example 4096, 64k, 16m or 1g");
-        let end = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(end);
-        let shift = match unit.to_ascii_lowercase().as_str() {
-            "" => 0,
-            "k" | "kib" => 10,
-            "m" | "mib" => 20,
-            "g" | "gib" => 30,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        number
-            .checked_mul(1 << shift)
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is too much"))
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_bytes_are_read() {
-        let time = |text: &str| text.parse::<Time>().map(|time| time.0.as_millis());
-        assert_eq!(time("10s"), Ok(10_000));
-        assert_eq!(time("1.5m"), Ok(90_000));
-        assert_eq!(time("250ms"), Ok(250));
-        assert_eq!(time("2"), Ok(2_000));
-        for text in ["", "s", "-1s", "1d", "1.2.3s", "1e99h"] {
-            assert!(time(text).unwrap_err().contains(text));
-        }
-        let bytes = |text: &str| text.parse::<Bytes>().map(|bytes| bytes.0);
-        assert_eq!(bytes("1024"), Ok(1_024));
-        assert_eq!(bytes("64K"), Ok(65_536));
-        assert_eq!(bytes("1g"), Ok(1 << 30));
-        for text in ["", "k", "1.5k", "-1", "1t", "99999999999999999g"] {
-            assert!(bytes(text).unwrap_err().contains(text));
-        }
-    }
 }
