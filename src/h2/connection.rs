@@ -404,6 +404,16 @@ impl<F: Clone> Connection<F> {
         }
     }
 
+    /// What may be sent and what may be received: of the connection, as 0, and of each stream.
+    #[cfg(test)]
+    pub(crate) fn windows(&self) -> Vec<(StreamId, Window, Window)> {
+        let connection = (0, self.send_window, self.recv_window);
+        let of = |stream: &Stream<F>| (stream.id, stream.send_window, stream.recv_window);
+        std::iter::once(connection)
+            .chain(self.streams.iter().map(of))
+            .collect()
+    }
+
     /// What holds between any two calls.
     pub(super) fn invariants(&self) {
         if cfg!(debug_assertions) {

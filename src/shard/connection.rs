@@ -6,7 +6,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::Shutdown;
 
 use super::listings::Sending;
 use super::output::{MIN_BURST, Outgoing};
@@ -237,7 +236,10 @@ impl Connection {
     /// Stops after what is in flight.
     pub(super) fn drain(&mut self, shared: &mut Shared) {
         match self.transport {
+            _ if self.phase != Phase::Open => {}
             Transport::Handshake(_) => self.close(shared),
+            // It is not known what it speaks, so there is nothing that can be said to it.
+            _ if self.is_untold() => self.linger(shared),
             _ => {
                 self.protocol.shutdown();
                 shared
@@ -246,6 +248,11 @@ impl Connection {
                 self.mark(shared);
             }
         }
+    }
+
+    /// Whether it is not known yet which protocol the peer speaks.
+    pub(super) fn is_untold(&self) -> bool {
+        matches!(self.transport, Transport::Cleartext) && self.first.is_some()
     }
 
     /// Queues the connection to be flushed at the end of this turn.
@@ -262,7 +269,7 @@ impl Connection {
             Transport::Session(session) => session.has_control(),
             _ => false,
         };
-        let open = !matches!(self.transport, Transport::Handshake(_));
+        let open = !matches!(self.transport, Transport::Handshake(_)) && !self.is_untold();
         let more = self.protocol.wants_transmit() || !self.listings.is_empty();
         control || !self.raw.is_empty() || (open && !self.abandoned && more)
     }
@@ -295,7 +302,7 @@ impl Connection {
     fn linger(&mut self, shared: &mut Shared) {
         self.phase = Phase::Lingering;
         // A peer that is gone already makes this fail; the receive says so too.
-        let _ = rustix::net::shutdown(self.socket.as_fd(), Shutdown::Write);
+        let _ = shared.ring.shutdown_write(self.socket.as_fd());
         shared
             .timers
             .start(Timer::Lingering, self.key, shared.now_ns);
@@ -320,6 +327,22 @@ impl Connection {
             .is_some_and(|outgoing| outgoing.gather.is_some())
         {
             self.drop_outgoing(shared);
+        }
+    }
+
+    /// What holds between two turns, with so many of its operations in the ring.
+    #[cfg(test)]
+    pub(super) fn invariants(&self, in_flight: u32) {
+        assert_eq!(self.operations, in_flight, "each operation is counted");
+        assert!(!self.is_over(), "one that is over is gone");
+        let receives = u32::from(self.receiving);
+        assert!(self.receiving || self.ended || self.phase == Phase::Closing);
+        if let Some(outgoing) = &self.outgoing
+            && self.phase != Phase::Closing
+        {
+            let lent = outgoing.gather.is_none();
+            assert!(!lent || in_flight > receives, "what is lent comes back");
+            assert!(!self.dirty || self.phase == Phase::Open);
         }
     }
 

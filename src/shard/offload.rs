@@ -29,6 +29,9 @@ pub(super) struct Offload<W, P> {
     /// The pipe that wakes the shard.
     wake: OwnedFd,
     affinity: CpuSet,
+    /// Work that is done when a simulation says so, and not by the thread.
+    #[cfg(test)]
+    pub(super) held: Option<std::collections::VecDeque<Work>>,
 }
 
 impl<W, P: Send + 'static> Offload<W, P> {
@@ -42,6 +45,8 @@ impl<W, P: Send + 'static> Offload<W, P> {
             products,
             wake,
             affinity,
+            #[cfg(test)]
+            held: None,
         }
     }
 
@@ -67,12 +72,21 @@ impl<W, P: Send + 'static> Offload<W, P> {
             let _ = sender.send((key, product.ok()));
             let _ = rustix::io::write(&wake, b"!");
         });
+        #[cfg(test)]
+        if let Some(held) = &mut self.held {
+            held.push_back(work);
+            return true;
+        }
         // The thread ends only with its sender.
         let _ = worker.send(work);
         true
     }
 
     fn worker(&mut self) -> Option<Sender<Work>> {
+        #[cfg(test)]
+        if self.held.is_some() {
+            return Some(channel().0);
+        }
         if self.worker.is_none() {
             let (worker, queue) = channel::<Work>();
             let affinity = self.affinity;

@@ -24,7 +24,7 @@ use super::shared::{JOB, Shared};
 use crate::files::{Found, Identity, OpenFile, PageCache, Reading, SMALL_FILE_BYTES};
 use crate::http::{EntityTag, content_type};
 use crate::site::{SiteId, Treatment};
-use crate::uring::{Event, Gather, Lease, Mapping, Owner, Slab};
+use crate::uring::{Event, Gather, Lease, Mapping, Owner, Ring, Slab};
 
 /// A request that waits for a file.
 pub(super) struct Waiter {
@@ -46,7 +46,15 @@ pub(super) struct Job {
     treatment: Rc<Treatment>,
     waiters: Vec<Waiter>,
     /// Opened, and its contents being read.
-    opened: Option<(Rc<OwnedFd>, Identity)>,
+    opened: Option<Opened>,
+}
+
+/// A small file whose contents are being read.
+struct Opened {
+    descriptor: Rc<OwnedFd>,
+    identity: Identity,
+    /// Bytes that are there.
+    len: usize,
 }
 
 /// The jobs of one shard.
@@ -105,7 +113,7 @@ impl Shared {
                 file: Ok(descriptor),
             } => self.opened(key, descriptor),
             Event::Opened { file: Err(errno) } => Some(Err(self.refused(errno))),
-            Event::Read { gather, result } => Some(self.contents_read(key, &gather, result)),
+            Event::Read { gather, result } => self.contents_read(key, gather, result),
             _ => None,
         };
         let outcome = step?;
@@ -127,7 +135,7 @@ impl Shared {
 
     fn opened(&mut self, key: Owner, descriptor: OwnedFd) -> Option<Result<Found, u16>> {
         let job = self.jobs.jobs.get_mut(key)?;
-        let Ok(stat) = rustix::fs::fstat(descriptor.as_fd()) else {
+        let Ok(stat) = self.ring.stat(descriptor.as_fd()) else {
             return Some(Err(500));
         };
         match FileType::from_raw_mode(stat.st_mode) {
@@ -149,10 +157,10 @@ impl Shared {
             // A file system that cannot map has its files read into place, and so has one whose pages are not to stay:
             // a mapping would hold them.
             let mapping = match self.page_cache {
-                PageCache::Keep => Mapping::new(descriptor.as_fd(), identity.len).ok(),
+                PageCache::Keep => self.ring.map(descriptor.as_fd(), identity.len).ok(),
                 PageCache::Drop | PageCache::Direct => None,
             };
-            let reading = page_cache::reading(self.page_cache, descriptor.as_fd());
+            let reading = page_cache::reading(self.page_cache, descriptor.as_fd(), &self.ring);
             return Some(Ok(open_file(
                 job,
                 descriptor,
@@ -172,44 +180,46 @@ impl Shared {
         let lease = Lease::on_heap(SMALL_FILE_BYTES as usize);
         let mut gather = Gather::new();
         gather.set_buffer(lease);
-        job.opened = Some((Rc::clone(&descriptor), identity));
-        // One byte more than there should be shows a file that grew.
-        let len = (identity.len as usize + 1).min(SMALL_FILE_BYTES as usize);
-        self.ring.read(
+        let opened = job.opened.insert(Opened {
             descriptor,
-            gather,
-            slice::from_ref(&(0..len)),
-            0,
-            job_owner(key),
-        );
+            identity,
+            len: 0,
+        });
+        read_on(opened, gather, key, &mut self.ring);
         None
     }
 
     fn contents_read(
         &mut self,
         key: Owner,
-        gather: &Gather,
+        gather: Box<Gather>,
         result: Result<usize, Errno>,
-    ) -> Result<Found, u16> {
-        let opened = self
-            .jobs
-            .jobs
-            .get_mut(key)
-            .and_then(|job| job.opened.take().map(|opened| (&*job, opened)));
-        let (Some((job, (descriptor, mut identity))), Ok(len), Some(buffer)) =
-            (opened, result, gather.buffer())
-        else {
-            return Err(500);
+    ) -> Option<Result<Found, u16>> {
+        let job = self.jobs.jobs.get_mut(key)?;
+        let opened = job.opened.as_mut()?;
+        let again = match result {
+            Ok(n) => {
+                opened.len += n;
+                // Less than all of it was read, and its end was not met.
+                n > 0 && (opened.len as u64) < opened.identity.len
+            }
+            Err(Errno::INTR | Errno::AGAIN) => true,
+            Err(_) => return Some(Err(500)),
         };
+        if again {
+            read_on(opened, gather, key, &mut self.ring);
+            return None;
+        }
+        let mut opened = job.opened.take()?;
+        let contents = Bytes::copy_from_slice(gather.buffer()?.get(..opened.len)?);
         // It changed between the two looks: what was read is one version of it, said to be that long.
-        identity.len = len as u64;
-        let contents = Bytes::copy_from_slice(&buffer[..len]);
-        Ok(open_file(
+        opened.identity.len = opened.len as u64;
+        Some(Ok(open_file(
             job,
-            descriptor,
-            identity,
+            opened.descriptor,
+            opened.identity,
             Contents::Small(contents),
-        ))
+        )))
     }
 
     /// The status for a path that could not be opened.
@@ -220,6 +230,19 @@ impl Shared {
         }
         status(errno)
     }
+}
+
+/// Reads what is not there yet of a small file.
+fn read_on(opened: &Opened, gather: Box<Gather>, job: Owner, ring: &mut Ring) {
+    // One byte more than there should be shows a file that grew.
+    let len = (opened.identity.len as usize + 1).min(SMALL_FILE_BYTES as usize);
+    ring.read(
+        Rc::clone(&opened.descriptor),
+        gather,
+        slice::from_ref(&(opened.len..len)),
+        opened.len as u64,
+        job_owner(job),
+    );
 }
 
 /// The status for a path that could not be opened.

@@ -46,7 +46,7 @@ pub(super) struct Outgoing {
     /// Bytes of the slot that the first send took; it tells how fast the peer drains.
     accepted: usize,
     /// When the socket took something last.
-    progress_ns: u64,
+    pub(super) progress_ns: u64,
     /// When the socket was found full.
     pub(super) stalled_ns: Option<u64>,
 }
@@ -113,7 +113,7 @@ impl Connection {
         let prefix = Bytes::from(std::mem::take(&mut self.raw));
         let layout = match &self.transport {
             Transport::Handshake(_) => None,
-            _ if self.abandoned || !self.protocol.wants_transmit() => None,
+            _ if self.abandoned || self.is_untold() || !self.protocol.wants_transmit() => None,
             Transport::Session(session) => Some(Layout::Sealed(session.layout())),
             Transport::Cleartext if self.unmapped => Some(Layout::Placed),
             Transport::Cleartext => Some(Layout::Gathered),
@@ -267,7 +267,7 @@ impl Connection {
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
-        prepare::secure_begun_frame(outgoing);
+        prepare::secure_begun_frame(outgoing, &shared.ring);
         if outgoing.stalled_ns.is_none() {
             outgoing.stalled_ns = Some(shared.now_ns);
         }

@@ -10,21 +10,16 @@
 //! A file system that refuses `O_DIRECT` has its files dropped instead.
 
 use std::ops::Range;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::files::{Direct, FileRef, PageCache, Reading, Way};
 use crate::slot::Plan;
 use crate::uring::{Arena, Gather, Lease, Ring};
 
-/// The block where the file system does not say: a page, which is a multiple of what nearly every device wants.
-const DEFAULT_BLOCK: usize = 4_096;
-/// The largest block that is read into memory of the arena.
-const MAX_BLOCK: usize = 64 << 10;
 /// The smallest slot of the arena.
 const MIN_LEASE: usize = 16 << 10;
 
@@ -90,43 +85,21 @@ impl Staged {
 }
 
 /// How a large file is read under a setting.
-pub(super) fn reading(page_cache: PageCache, file: BorrowedFd<'_>) -> Reading {
+pub(super) fn reading(page_cache: PageCache, file: BorrowedFd<'_>, ring: &Ring) -> Reading {
     match page_cache {
         PageCache::Keep => Reading::default(),
         PageCache::Drop => Reading::dropping(),
-        PageCache::Direct => match open_direct(file) {
-            Ok(direct) => Reading::direct(direct),
+        PageCache::Direct => match ring.open_direct(file) {
+            Ok((descriptor, block)) => Reading::direct(Direct {
+                descriptor: Rc::new(descriptor),
+                block,
+            }),
             Err(errno) => {
                 warn_once(errno);
                 Reading::dropping()
             }
         },
     }
-}
-
-/// Opens the same file once more: by its descriptor, so that it is the same whatever has become of its path.
-fn open_direct(file: BorrowedFd<'_>) -> Result<Direct, Errno> {
-    let block = block(file)?;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECT;
-    let descriptor = Rc::new(rustix::fs::open(path, flags, Mode::empty())?);
-    Ok(Direct { descriptor, block })
-}
-
-/// What offsets, lengths and addresses are multiples of (`STATX_DIOALIGN`, statx(2), Linux 6.1).
-fn block(file: BorrowedFd<'_>) -> Result<usize, Errno> {
-    let said = rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN)
-        .ok()
-        .filter(|stat| stat.stx_mask & StatxFlags::DIOALIGN.bits() != 0);
-    let Some(stat) = said else {
-        return Ok(DEFAULT_BLOCK);
-    };
-    let block = stat.stx_dio_mem_align.max(stat.stx_dio_offset_align) as usize;
-    // 0: this file cannot be read so.
-    if stat.stx_dio_offset_align == 0 || !block.is_power_of_two() || block > MAX_BLOCK {
-        return Err(Errno::INVAL);
-    }
-    Ok(block)
 }
 
 fn warn_once(errno: Errno) {

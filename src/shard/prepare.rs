@@ -19,7 +19,7 @@ use super::page_cache::{self, BegunRead, Staged};
 use super::protocol::Protocol;
 use crate::files::{FileRef, Way};
 use crate::slot::{Hole, Layout, Plan};
-use crate::uring::{self, Gather, Mapping, Owner, Pages, Ring};
+use crate::uring::{Gather, Mapping, Owner, Pages, Ring};
 
 /// The rest of a begun frame that is read ahead at most. Reading more would cost what gathering saves; a file that
 /// shrinks within a larger frame ends the connection.
@@ -52,7 +52,7 @@ pub(super) fn prepare(
 ) -> Step {
     match outgoing.layout {
         Layout::Gathered => match bring_in(outgoing, ring, owner, now_ns) {
-            Step::Ready => check_sizes(outgoing, protocol),
+            Step::Ready => check_sizes(outgoing, protocol, ring),
             step => step,
         },
         Layout::Placed => read_holes(outgoing, ring, owner),
@@ -101,7 +101,7 @@ pub(super) fn populated(outgoing: &mut Outgoing, result: Result<(), Errno>) {
 
 /// A send was cut within a frame: reads the rest of that frame now, while the file is known to have it. What the
 /// frame header has promised can then be kept whatever becomes of the file.
-pub(super) fn secure_begun_frame(outgoing: &mut Outgoing) {
+pub(super) fn secure_begun_frame(outgoing: &mut Outgoing, ring: &Ring) {
     let Some(begun) = outgoing.cursor.begun(&outgoing.plan) else {
         return;
     };
@@ -134,7 +134,7 @@ pub(super) fn secure_begun_frame(outgoing: &mut Outgoing) {
     buffer.copy_within(begun.header, start);
     let segments = std::slice::from_ref(&payload);
     let descriptor = file.descriptor.as_fd();
-    if uring::read_now(descriptor, buffer, segments, offset, Pages::Keep) == Ok(left) {
+    if ring.read_now(descriptor, buffer, segments, offset, Pages::Keep) == Ok(left) {
         outgoing.cursor.carry(start..payload.end, at);
     }
 }
@@ -146,7 +146,7 @@ fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner, now_ns: u64)
         let end = run_end(&outgoing.plan.holes, outgoing.ready.0);
         let range = hole.offset..run_limit(&outgoing.plan.holes, end);
         if let Some(mapping) = &hole.file.0.mapping
-            && !resident(mapping, &hole.file, &range, now_ns)
+            && !resident(mapping, &hole.file, &range, ring, now_ns)
         {
             ring.populate(Rc::clone(mapping), range, owner);
             return Step::Waiting;
@@ -156,30 +156,29 @@ fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner, now_ns: u64)
     Step::Ready
 }
 
-fn resident(mapping: &Mapping, file: &FileRef, range: &Range<u64>, now_ns: u64) -> bool {
+fn resident(
+    mapping: &Mapping,
+    file: &FileRef,
+    range: &Range<u64>,
+    ring: &Ring,
+    now_ns: u64,
+) -> bool {
+    let descriptor = file.0.descriptor.as_fd();
     let until_ns = &file.0.resident_until_ns;
     if now_ns < until_ns.get() {
         return true;
     }
     let whole = 0..mapping.len();
-    if whole.end <= RESIDENT_AS_A_WHOLE && in_memory(mapping, file, &whole) {
+    if whole.end <= RESIDENT_AS_A_WHOLE && ring.resident(mapping, descriptor, whole) {
         until_ns.set(now_ns + RESIDENT_FOR_NS);
         return true;
     }
-    in_memory(mapping, file, range)
-}
-
-fn in_memory(mapping: &Mapping, file: &FileRef, range: &Range<u64>) -> bool {
-    if mapping.knows_residency() {
-        mapping.resident(range.clone())
-    } else {
-        uring::resident_now(file.0.descriptor.as_fd(), range.clone())
-    }
+    ring.resident(mapping, descriptor, range.clone())
 }
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
 /// A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out of step.
-fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol) -> Step {
+fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) -> Step {
     let begun = outgoing
         .cursor
         .begun(&outgoing.plan)
@@ -188,7 +187,8 @@ fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol) -> Step {
     while index < outgoing.plan.holes.len() {
         let hole = &outgoing.plan.holes[index];
         let end = run_end(&outgoing.plan.holes, index);
-        let len = rustix::fs::fstat(hole.file.0.descriptor.as_fd())
+        let len = ring
+            .stat(hole.file.0.descriptor.as_fd())
             .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
         if run_limit(&outgoing.plan.holes, end) > len {
             // The first hole of the run that is not all there. One that was emptied before asks for nothing.
@@ -238,7 +238,7 @@ fn read_holes(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         else {
             return Step::Broken;
         };
-        match uring::read_now(file.descriptor.as_fd(), buffer, segments, offset, pages) {
+        match ring.read_now(file.descriptor.as_fd(), buffer, segments, offset, pages) {
             Ok(n) if n > 0 => filled(outgoing, n),
             // Not resident, the end of the file, or a file system that cannot tell: the ring finds out.
             Ok(_) | Err(_) => {
@@ -383,9 +383,20 @@ mod tests {
     use crate::h2::settings::SettingsFrame;
     use crate::h2::{self, Config, Scratch, limits};
     use crate::slot::Slot;
-    use crate::uring::{Arena, Gather};
+    use crate::uring::{Arena, Gather, RingOptions};
 
     const FILE_BYTES: u64 = 10_000;
+
+    fn ring() -> Ring {
+        Ring::new(&RingOptions {
+            entries: 2,
+            completions: 2,
+            recv_buffers: 1,
+            recv_buffer_bytes: 1,
+            arena_bytes: 1,
+        })
+        .unwrap()
+    }
 
     /// A gathered slot with one frame for each (stream, offset) of 1,000 bytes of the file.
     fn gathered(file: &FileRef, frames: &[(u32, u64)]) -> Outgoing {
@@ -447,7 +458,7 @@ mod tests {
         let mut outgoing = gathered(&file, &[(1, 0), (3, 1_000), (5, 2_000), (3, 3_000)]);
         disk.set_len(1_500).unwrap();
         let mut core = core();
-        assert_eq!(check_sizes(&mut outgoing, &mut core), Step::Ready);
+        assert_eq!(check_sizes(&mut outgoing, &mut core, &ring()), Step::Ready);
         assert_eq!(lengths(&outgoing), [1_000, 0, 0, 0]);
         assert_eq!(resets(&mut core), [3, 5]);
     }
@@ -460,11 +471,11 @@ mod tests {
         let mut outgoing = gathered(&file, &[(1, 0), (3, 5_000)]);
         disk.set_len(1_000).unwrap();
         let mut core = core();
-        assert_eq!(check_sizes(&mut outgoing, &mut core), Step::Ready);
+        assert_eq!(check_sizes(&mut outgoing, &mut core, &ring()), Step::Ready);
         assert_eq!(resets(&mut core), [3]);
         // The socket took the first frame and a part of the emptied frame's header.
         outgoing.cursor.advance(1_009 + 4, &outgoing.plan);
-        assert_eq!(check_sizes(&mut outgoing, &mut core), Step::Ready);
+        assert_eq!(check_sizes(&mut outgoing, &mut core, &ring()), Step::Ready);
         assert_eq!(resets(&mut core), [] as [u8; 0]);
         outgoing.cursor.advance(5, &outgoing.plan);
         assert!(outgoing.cursor.is_done(&outgoing.plan));

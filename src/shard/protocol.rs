@@ -21,7 +21,7 @@ pub(super) type StreamId = u32;
 /// What the connections of a shard are begun with.
 pub(super) struct Configs {
     h1: Rc<h1::Config>,
-    h2: Rc<h2::Config>,
+    pub(super) h2: Rc<h2::Config>,
     /// Fields for what the HTTP/1.1 core says by itself.
     refusal_fields: Rc<RefCell<Bytes>>,
 }

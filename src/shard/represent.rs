@@ -19,6 +19,7 @@ use crate::http::{
 };
 use crate::response::Response;
 use crate::site::SiteId;
+use crate::uring::Ring;
 
 /// A file up to so many bytes is hashed before it is answered, when a digest of it is wanted and not known: about 40 ms
 /// of a core. Of larger ones it is sent behind the content to those who take trailers, and in the next answer to
@@ -191,7 +192,7 @@ impl Representing<'_> {
         read_at_secs: u64,
         compressed: Option<Option<Vec<u8>>>,
     ) -> Option<Response<FileRef>> {
-        let Some(compressed) = compressed.filter(|_| is_unchanged(base)) else {
+        let Some(compressed) = compressed.filter(|_| is_unchanged(base, &self.shared.ring)) else {
             return self.variant(Variant::plain(Rc::clone(base), true));
         };
         let coded = self
@@ -365,7 +366,7 @@ impl Digesting {
     /// All digests of the answer; what was made is kept.
     pub(super) fn finish(&self, digested: Digested, shared: &mut Shared) -> Digests {
         let file = self.variant.file();
-        let made = if is_unchanged(file) {
+        let made = if is_unchanged(file, &shared.ring) {
             digested
         } else {
             Digested::default()
@@ -409,8 +410,8 @@ fn at_once(variant: &Variant, algorithm: DigestAlgorithm, range: &Range<u64>) ->
 }
 
 /// Whether a file is still the one that was opened: what was read of it in between is of that version.
-fn is_unchanged(file: &OpenFile) -> bool {
-    rustix::fs::fstat(file.descriptor.as_fd())
+fn is_unchanged(file: &OpenFile, ring: &Ring) -> bool {
+    ring.stat(file.descriptor.as_fd())
         .is_ok_and(|stat| super::open::identity(&stat) == file.identity)
 }
 

@@ -140,6 +140,15 @@ impl Lease {
         self.bytes
     }
 
+    /// Bytes of the arena that it holds.
+    #[cfg(test)]
+    pub(super) fn arena_bytes(&self) -> usize {
+        match self.home {
+            Home::Arena { .. } => self.bytes,
+            Home::Heap => 0,
+        }
+    }
+
     /// Gives the slot back and keeps a copy of `range` of it, with room for `room` bytes more, outside of the arena.
     ///
     /// # Panics

@@ -98,6 +98,20 @@ impl BufRing {
         unsafe { self.buffers.base().as_ptr().add(offset) }
     }
 
+    /// The buffer that the kernel takes next when it has `taken` so many: its number, address and bytes. `None` when all
+    /// are out.
+    #[cfg(test)]
+    pub(super) fn front(&self, taken: u16) -> Option<(u16, (usize, usize))> {
+        if taken == self.tail.get() {
+            return None;
+        }
+        let base = self.entries.base().cast::<BufRingEntry>().as_ptr();
+        // SAFETY: the masked index lies in the mapping of `count` entries, which nobody refers to now.
+        let entry = unsafe { &*base.add(usize::from(taken & (self.count - 1))) };
+        let buffer = (entry.addr() as usize, entry.len() as usize);
+        Some((entry.bid(), buffer))
+    }
+
     /// Puts a buffer that is not in the ring back into it.
     fn give_back(&self, bid: u16) {
         let tail = self.tail.get();

@@ -107,6 +107,12 @@ impl Gather {
         self.buffer.as_deref_mut()
     }
 
+    /// Bytes of the arena that its buffer holds.
+    #[cfg(test)]
+    pub(crate) fn arena_bytes(&self) -> usize {
+        self.buffer.as_ref().map_or(0, Lease::arena_bytes)
+    }
+
     /// Appends a stretch of the buffer; one that continues the stretch before it is joined to it.
     ///
     /// # Panics

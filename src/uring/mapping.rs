@@ -51,6 +51,28 @@ impl Mapping {
         })
     }
 
+    /// `len` bytes of address space that nobody can read, to stand for a file that a simulation has.
+    #[cfg(test)]
+    pub(super) fn reserved(len: u64) -> Result<Self, Errno> {
+        let len = usize::try_from(len).map_err(|_| Errno::FBIG)?;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
+        let base = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                len,
+                libc::PROT_NONE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        Ok(Self {
+            base: mapped(base)?,
+            len,
+            knows_residency: true,
+        })
+    }
+
     /// Bytes mapped.
     pub fn len(&self) -> u64 {
         self.len as u64

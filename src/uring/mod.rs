@@ -13,10 +13,14 @@
 //! - [`Slab`]: who asked for operations, by slot and generation.
 //! - [`SetupError`]: why a ring cannot be had here, and what to do about it.
 //!
+//! In tests a ring may have a simulated kernel at its other end (`simulated`).
+//!
 //! Linux 6.1 or newer is needed (`IORING_SETUP_DEFER_TASKRUN`).
 
 mod arena;
+mod backend;
 mod buf_ring;
+mod calls;
 mod gather;
 pub mod inherit;
 mod mapping;
@@ -26,6 +30,8 @@ mod probe;
 mod queues;
 mod read_now;
 mod ring;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod slab;
 mod socket;
 #[cfg(test)]

@@ -190,6 +190,14 @@ impl Table {
         self.entries.len() - self.free.len()
     }
 
+    /// The operations in flight, each with its owner.
+    #[cfg(test)]
+    pub(super) fn operations(&self) -> impl Iterator<Item = (Owner, &Op)> {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.op.as_ref().map(|op| (entry.owner, op)))
+    }
+
     /// `user_data` of the owner's receive in flight.
     pub(super) fn receive_of(&self, owner: Owner) -> Option<u64> {
         self.receives.get(&owner).copied()

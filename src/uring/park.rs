@@ -33,7 +33,7 @@ impl Ring {
     ///
     /// A signal may come although nothing is left to do: one from between arming and looking stays in the eventfd.
     pub fn arm(&mut self) -> bool {
-        self.queues.io.completion().enable_eventfd();
+        self.queues.signal(true);
         // The kernel posts, then reads the flag; we set the flag, then look. One of the two sees the other.
         fence(Ordering::SeqCst);
         let idle = !self.queues.pending();
@@ -45,6 +45,6 @@ impl Ring {
 
     /// Has the eventfd left alone again.
     pub fn disarm(&mut self) {
-        self.queues.io.completion().disable_eventfd();
+        self.queues.signal(false);
     }
 }

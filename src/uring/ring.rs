@@ -13,6 +13,7 @@ use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 
 use super::arena::Arena;
+use super::backend::Backend;
 use super::buf_ring::BufRing;
 use super::errno_of;
 use super::gather::{Gather, Prepared};
@@ -90,10 +91,10 @@ pub struct RingOptions {
 /// let go of by then is leaked.
 pub struct Ring {
     // In this order: the kernel's side goes before the memory that it works on.
-    pub(super) queues: Queues,
-    ops: Table,
-    buffers: Rc<BufRing>,
-    arena: Arena,
+    pub(super) queues: Backend,
+    pub(super) ops: Table,
+    pub(super) buffers: Rc<BufRing>,
+    pub(super) arena: Arena,
     pub(super) eventfd: OwnedFd,
 }
 
@@ -148,7 +149,7 @@ impl Ring {
             .register_eventfd(eventfd.as_raw_fd())
             .map_err(|error| SetupError::of(errno_of(&error), "registering an eventfd"))?;
         let mut ring = Self {
-            queues: Queues::new(io),
+            queues: Backend::Kernel(Queues::new(io)),
             ops: Table::default(),
             buffers,
             arena,
@@ -379,7 +380,7 @@ impl Ring {
                 ..
             } = completion.event
             {
-                self.queues.counters.no_buffers += 1;
+                self.queues.counters_mut().no_buffers += 1;
             }
             return Some(completion);
         }
@@ -402,7 +403,7 @@ impl Ring {
 
     /// What was counted since the ring was made.
     pub fn counters(&self) -> RingCounters {
-        self.queues.counters
+        self.queues.counters()
     }
 
     /// Enters an operation into the table and queues it.

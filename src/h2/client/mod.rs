@@ -339,6 +339,16 @@ impl ClientConnection {
         self.streams.len()
     }
 
+    /// What may be sent and what may be received: of the connection, as 0, and of each stream.
+    #[cfg(test)]
+    pub(crate) fn windows(&self) -> Vec<(StreamId, Window, Window)> {
+        let connection = (0, self.send_window, self.recv_window);
+        let of = |(id, stream): (&StreamId, &Stream)| (*id, stream.send_window, stream.recv_window);
+        std::iter::once(connection)
+            .chain(self.streams.iter().map(of))
+            .collect()
+    }
+
     /// Ends a stream from our side.
     fn reset_stream(&mut self, id: StreamId, code: ErrorCode) {
         let Some(stream) = self.streams.remove(&id) else {

@@ -1,11 +1,13 @@
-//! A whole shard without its executor: turn by turn, with a ring of its own.
+//! A whole shard without its executor: turn by turn, on a ring of its own.
 
-use std::fs;
-use std::io::{Read, Write};
+mod panics;
+mod simulation;
+mod untold;
+
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -80,41 +82,9 @@ fn run(shard: &mut Shard<'_>, mut done: impl FnMut(&mut Shard<'_>) -> bool) {
     panic!("it did not come to that in {TURNS} turns");
 }
 
-#[test]
-fn a_panic_ends_its_connection_and_no_other() {
-    let root = tempfile::TempDir::new().unwrap();
-    fs::write(root.path().join("file.txt"), "still here").unwrap();
-    let control = Control {
+fn control() -> Control {
+    Control {
         command: AtomicU8::new(0),
         snapshot: AtomicBool::new(false),
-    };
-    let (reports, _reported) = channel();
-    let mut shard = shard(root.path(), &control, &reports);
-    let (broken, mut its_peer) = connect(&mut shard);
-    let (_, mut other_peer) = connect(&mut shard);
-
-    shard.with(broken, |_, _| panic!("on purpose"));
-    run(&mut shard, |shard| shard.connections.len() == 1);
-    assert!(shard.connections.get_mut(broken).is_none());
-    let mut ended = None;
-    run(&mut shard, |_| {
-        ended = its_peer.read(&mut [0; 16]).ok();
-        ended.is_some()
-    });
-    assert_eq!(ended, Some(0), "its socket is closed");
-
-    other_peer
-        .write_all(b"GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
-    let mut said = Vec::new();
-    run(&mut shard, |_| {
-        let mut piece = [0; 4_096];
-        if let Ok(n) = other_peer.read(&mut piece) {
-            said.extend_from_slice(&piece[..n]);
-        }
-        said.ends_with(b"still here")
-    });
-    let snapshot = shard.snapshot();
-    assert_eq!((snapshot.panics, snapshot.requests), (1, 1));
-    assert_eq!((snapshot.connections, snapshot.leased), (1, 0));
+    }
 }

@@ -1,0 +1,98 @@
+//! Who carries operations out: the kernel, or in tests a simulation of it.
+
+use std::time::Duration;
+
+use io_uring::squeue;
+
+use super::op::Cqe;
+use super::queues::{Queues, RingCounters};
+#[cfg(test)]
+use super::simulated;
+
+/// The two queues of a ring, whoever is at their other end.
+#[cfg_attr(
+    test,
+    expect(
+        clippy::large_enum_variant,
+        reason = "there is one variant but in tests"
+    )
+)]
+pub(super) enum Backend {
+    Kernel(Queues),
+    #[cfg(test)]
+    Simulated(simulated::Queues),
+}
+
+/// The same call on either.
+macro_rules! either {
+    ($self:ident, $queues:ident => $call:expr) => {
+        match $self {
+            Self::Kernel($queues) => $call,
+            #[cfg(test)]
+            Self::Simulated($queues) => $call,
+        }
+    };
+}
+
+impl Backend {
+    /// As [`Queues::push`].
+    ///
+    /// # Safety
+    /// As there.
+    pub(super) unsafe fn push(&mut self, entry: squeue::Entry) {
+        // SAFETY: promised by the caller.
+        either!(self, queues => unsafe { queues.push(entry) });
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        either!(self, queues => queues.queued())
+    }
+
+    pub(super) fn submit(&mut self) {
+        either!(self, queues => queues.submit());
+    }
+
+    pub(super) fn wait(&mut self, timeout: Duration) {
+        match self {
+            Self::Kernel(queues) => queues.wait(timeout),
+            // Time is not its own: nothing happens in it by waiting.
+            #[cfg(test)]
+            Self::Simulated(queues) => queues.submit(),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Cqe> {
+        either!(self, queues => queues.next())
+    }
+
+    pub(super) fn has_completion(&mut self) -> bool {
+        either!(self, queues => queues.has_completion())
+    }
+
+    /// Whether there is something to do without waiting.
+    pub(super) fn pending(&mut self) -> bool {
+        match self {
+            Self::Kernel(queues) => queues.pending(),
+            #[cfg(test)]
+            Self::Simulated(queues) => queues.queued() > 0 || queues.has_completion(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> RingCounters {
+        either!(self, queues => queues.counters)
+    }
+
+    pub(super) fn counters_mut(&mut self) -> &mut RingCounters {
+        either!(self, queues => &mut queues.counters)
+    }
+
+    /// Has the eventfd signalled, or left alone.
+    pub(super) fn signal(&mut self, on: bool) {
+        match self {
+            Self::Kernel(queues) if on => queues.io.completion().enable_eventfd(),
+            Self::Kernel(queues) => queues.io.completion().disable_eventfd(),
+            #[cfg(test)]
+            Self::Simulated(_) => {}
+        }
+    }
+}

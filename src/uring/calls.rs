@@ -1,0 +1,117 @@
+//! System calls that are made at once, past the queues: those that never wait.
+
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, StatxFlags};
+use rustix::io::Errno;
+use rustix::net::Shutdown;
+
+use super::mapping::Mapping;
+use super::read_now::{self, Pages};
+use super::ring::Ring;
+
+/// The block of direct reads where the file system does not say: a page, which is a multiple of what nearly every device
+/// wants.
+const DEFAULT_BLOCK: usize = 4_096;
+/// The largest block of direct reads.
+const MAX_BLOCK: usize = 64 << 10;
+
+/// The answer of the simulated kernel, where there is one.
+macro_rules! simulated {
+    ($self:ident, $kernel:ident => $call:expr) => {
+        #[cfg(test)]
+        if let Some($kernel) = $self.simulated() {
+            let $kernel = &mut *$kernel.borrow_mut();
+            return $call;
+        }
+    };
+}
+
+impl Ring {
+    /// What is known of an open file (fstat(2)).
+    ///
+    /// # Errors
+    /// What fstat(2) says.
+    pub fn stat(&self, file: BorrowedFd<'_>) -> Result<Stat, Errno> {
+        simulated!(self, kernel => kernel.stat(file));
+        rustix::fs::fstat(file)
+    }
+
+    /// Opens the same file once more, past the page cache (`O_DIRECT`): by its descriptor, so that it is the same whatever
+    /// has become of its path. With it comes what offsets, lengths and addresses of reads are multiples of, in bytes: a
+    /// power of two, at most 64 KiB (`STATX_DIOALIGN`, statx(2), Linux 6.1).
+    ///
+    /// # Errors
+    /// `EINVAL` when the file cannot be read so; else what open(2) says.
+    pub fn open_direct(&self, file: BorrowedFd<'_>) -> Result<(OwnedFd, usize), Errno> {
+        simulated!(self, kernel => kernel.open_direct(file));
+        let block = direct_block(file)?;
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECT;
+        let descriptor = rustix::fs::open(path, flags, Mode::empty())?;
+        Ok((descriptor, block))
+    }
+
+    /// [`Mapping::new`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn map(&self, file: BorrowedFd<'_>, len: u64) -> Result<Mapping, Errno> {
+        simulated!(self, kernel => kernel.map(file, len));
+        Mapping::new(file, len)
+    }
+
+    /// Whether the pages of `range` of `file`, which is mapped there, are in memory now, as far as that can be told.
+    pub fn resident(&self, mapping: &Mapping, file: BorrowedFd<'_>, range: Range<u64>) -> bool {
+        simulated!(self, kernel => kernel.resident());
+        if mapping.knows_residency() {
+            mapping.resident(range)
+        } else {
+            read_now::resident_now(file, range)
+        }
+    }
+
+    /// [`super::read_now()`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn read_now(
+        &self,
+        file: BorrowedFd<'_>,
+        buffer: &mut [u8],
+        segments: &[Range<usize>],
+        offset: u64,
+        pages: Pages,
+    ) -> Result<usize, Errno> {
+        simulated!(self, kernel => kernel.read_now(file, buffer, segments, offset, pages));
+        read_now::read_now(file, buffer, segments, offset, pages)
+    }
+
+    /// Ends our side of a connected socket (shutdown(2)).
+    ///
+    /// # Errors
+    /// What shutdown(2) says; `ENOTCONN` when the peer is gone.
+    pub fn shutdown_write(&self, socket: BorrowedFd<'_>) -> Result<(), Errno> {
+        simulated!(self, kernel => kernel.shutdown_write(socket));
+        rustix::net::shutdown(socket, Shutdown::Write)
+    }
+}
+
+fn direct_block(file: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let said = rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN)
+        .ok()
+        .filter(|stat| stat.stx_mask & StatxFlags::DIOALIGN.bits() != 0);
+    let Some(stat) = said else {
+        return Ok(DEFAULT_BLOCK);
+    };
+    let block = stat.stx_dio_mem_align.max(stat.stx_dio_offset_align) as usize;
+    // 0: this file cannot be read so.
+    if stat.stx_dio_offset_align == 0 || !block.is_power_of_two() || block > MAX_BLOCK {
+        return Err(Errno::INVAL);
+    }
+    Ok(block)
+}
