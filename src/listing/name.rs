@@ -46,7 +46,8 @@ impl fmt::Display for Href<'_> {
 /// A name as text for people.
 ///
 /// Bytes that are not UTF-8 become U+FFFD, control characters their pictures (U+2400 and on), and the characters
-/// that turn the direction of what follows (the trick of `gpj.exe`, Unicode Standard Annex 9 section 2.1 and 2.2) U+FFFD.
+/// that turn the direction of what follows (the trick of `gpj.exe`, Unicode Standard Annex 9 section 2.1 and 2.2) and
+/// noncharacters U+FFFD.
 pub(super) fn shown(name: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(name);
     if !text.chars().any(|char| visible(char) != char) {
@@ -63,6 +64,9 @@ fn visible(char: char) -> char {
         '\u{80}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             char::REPLACEMENT_CHARACTER
         }
+        // Noncharacters, which HTML does not allow (Unicode Standard, section 23.7).
+        '\u{fdd0}'..='\u{fdef}' => char::REPLACEMENT_CHARACTER,
+        _ if u32::from(char) & 0xfffe == 0xfffe => char::REPLACEMENT_CHARACTER,
         _ => char,
     }
 }
@@ -82,6 +86,23 @@ mod tests {
             modified_s,
         })
         .to_string()
+    }
+
+    #[test]
+    fn noncharacters_are_not_shown() {
+        for char in [
+            '\u{fdd0}',
+            '\u{fdef}',
+            '\u{fffe}',
+            '\u{ffff}',
+            '\u{1fffe}',
+            '\u{10ffff}',
+        ] {
+            assert_eq!(shown(format!("a{char}").as_bytes()), "a\u{fffd}");
+        }
+        for char in ['\u{fdcf}', '\u{fdf0}', '\u{fffd}', '\u{10000}', '\u{1fffd}'] {
+            assert_eq!(shown(format!("a{char}").as_bytes()), format!("a{char}"));
+        }
     }
 
     #[test]
