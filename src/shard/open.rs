@@ -211,7 +211,10 @@ impl Shared {
             return None;
         }
         let mut opened = job.opened.take()?;
-        let contents = Bytes::copy_from_slice(gather.buffer()?.get(..opened.len)?);
+        let Some(read) = gather.buffer().and_then(|buffer| buffer.get(..opened.len)) else {
+            return Some(Err(500));
+        };
+        let contents = Bytes::copy_from_slice(read);
         // It changed between the two looks: what was read is one version of it, said to be that long.
         opened.identity.len = opened.len as u64;
         Some(Ok(open_file(

@@ -144,7 +144,7 @@ impl Connection {
             self.settle(shared);
             return;
         }
-        if self.burst == MIN_BURST {
+        if self.burst == MIN_BURST && plan.wire_len < MIN_BURST / 2 {
             shared.answered_briefly = Some((self.key, shared.now_ns));
         }
         let layout = layout.unwrap_or(Layout::Placed);
