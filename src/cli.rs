@@ -50,14 +50,14 @@ pub struct ServeArgs {
     /// The folder to serve [default: the current one]
     pub root: Option<PathBuf>,
 
-    /// Serve HTTP/2 in the clear here; repeatable; `none` switches it off [default: 127.0.0.1:8080]
+    /// Serve HTTP/2 and HTTP/1.1 in the clear here; repeatable; `none` switches it off [default: 127.0.0.1:8080]
     ///
-    /// Clients must know beforehand that the server speaks HTTP/2 (`curl --http2-prior-knowledge`). Port 0 takes
+    /// For HTTP/2 clients must know beforehand that the server speaks it (`curl --http2-prior-knowledge`). Port 0 takes
     /// any free port. An IPv6 address never covers IPv4: give both.
     #[arg(long, value_name = "ADDR:PORT")]
     pub http: Vec<Listen>,
 
-    /// Serve HTTP/2 over TLS here; repeatable; `none` switches it off [default: 127.0.0.1:8443]
+    /// Serve HTTP/2 and HTTP/1.1 over TLS here; repeatable; `none` switches it off [default: 127.0.0.1:8443]
     ///
     /// Port 0 takes any free port. An IPv6 address never covers IPv4: give both.
     #[arg(long, value_name = "ADDR:PORT")]

@@ -29,9 +29,9 @@ pub(super) fn banner(
     // Writing to a String cannot fail.
     for bound in bound {
         let (kind, note) = if bound.tls {
-            ("https", "HTTP/2 over TLS")
+            ("https", "HTTP/2 and HTTP/1.1 over TLS")
         } else {
-            ("http", "HTTP/2 with prior knowledge")
+            ("http", "HTTP/2 with prior knowledge, and HTTP/1.1")
         };
         let url = format!("{kind}://{}/", bound.address);
         let _ = writeln!(text, "  {url:<32} {note}");
