@@ -116,6 +116,7 @@ impl<F: Clone> Connection<F> {
         }
         if due(self.trim_deadline()) {
             self.streams.trim();
+            self.encoder.trim();
             self.early = Vec::new();
             self.ended.shrink_to_fit();
             self.control.shrink_to_fit();
@@ -264,7 +265,7 @@ impl<F: Clone> Connection<F> {
 
     fn trim_deadline(&self) -> Option<u64> {
         let control = self.control.is_empty() && self.control.capacity() > 0;
-        let trimmable = self.streams.is_trimmable() || control;
+        let trimmable = self.streams.is_trimmable() || self.encoder.is_trimmable() || control;
         (trimmable && self.streams.len() == 0).then(|| self.active_ns.saturating_add(IDLE_TRIM_NS))
     }
 }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use ringlane::h2::hpack::{self, Decoder, Indexing, encode_field};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned, SupportedProtocolVersion};
 
@@ -24,6 +25,7 @@ pub(crate) struct Wire {
     socket: Box<dyn Socket>,
     received: Vec<u8>,
     frames: VecDeque<Frame>,
+    decoder: Decoder,
 }
 
 /// Where to connect, and how.
@@ -57,6 +59,7 @@ impl Site {
             socket,
             received: Vec::new(),
             frames: Default::default(),
+            decoder: Decoder::new(4_096),
         }
     }
 
@@ -128,8 +131,26 @@ impl Wire {
                 return None;
             }
             self.received.extend_from_slice(&buffer[..len]);
-            self.frames.extend(take_frames(&mut self.received));
+            for mut frame in take_frames(&mut self.received) {
+                if frame.header.kind == Kind::HEADERS {
+                    frame.payload = self.stand_alone(&frame);
+                }
+                self.frames.push_back(frame);
+            }
         }
+    }
+
+    /// The field block of a frame without references to earlier ones.
+    fn stand_alone(&mut self, frame: &Frame) -> Vec<u8> {
+        assert!(frame.header.has(flags::END_HEADERS), "{frame:?}");
+        let mut block = Vec::new();
+        let put = |field: hpack::Field<'_>| {
+            encode_field(&mut block, field.name, field.value, Indexing::Without);
+        };
+        self.decoder
+            .decode(&frame.payload, usize::MAX, &mut Vec::new(), put)
+            .unwrap();
+        block
     }
 
     /// All frames up to one that is `wanted`.

@@ -7,7 +7,7 @@ use super::{ClientConnection, Stream};
 use crate::h2::control::{Control, RESET_PING};
 use crate::h2::error::ErrorCode;
 use crate::h2::frame::{self, FrameHeader, Kind, StreamId, flags};
-use crate::h2::hpack::DEFAULT_TABLE_SIZE;
+use crate::h2::hpack::{DEFAULT_TABLE_SIZE, MAX_PREFIX};
 use crate::h2::limits::{
     DEFAULT_WINDOW, MAX_SHARED_FRAME, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE,
 };
@@ -168,7 +168,7 @@ impl ClientConnection {
             return true;
         };
         let len = stream.block.as_ref().map_or(0, Bytes::len);
-        if slot.room() < FRAME_SLACK + len.min(limit) && !slot.is_empty() {
+        if slot.room() < FRAME_SLACK + (len + MAX_PREFIX).min(limit) && !slot.is_empty() {
             self.fresh.push_front(id);
             return false;
         }
@@ -178,9 +178,9 @@ impl ClientConnection {
         self.unsent -= 1;
         let head = [block, Bytes::new()];
         let end_stream = stream.body.is_empty();
-        let mut pending = PendingBlock::new(id, self.encoder.prefix(), head, end_stream);
-        if !pending.put(slot, limit) {
-            self.pending = Some(Box::new(pending));
+        let block = self.encoder.encode(&head);
+        self.pending = PendingBlock::of_head(slot, id, block, end_stream, limit);
+        if self.pending.is_some() {
             return false;
         }
         self.requested(id);

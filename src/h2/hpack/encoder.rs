@@ -1,11 +1,7 @@
-//! From fields to field blocks (RFC 7541, section 6), without the dynamic table.
+//! From fields to field blocks (RFC 7541, section 6) that hold on every connection: without the dynamic table.
 
 use super::static_table::{self, Found};
-use super::table::DEFAULT_TABLE_SIZE;
 use super::{huffman, integer};
-
-/// A dynamic table size update to 0 (RFC 7541, section 6.3).
-const SIZE_UPDATE_TO_ZERO: u8 = 0x20;
 
 /// Room for a block that is encoded as a whole, in bytes, at first: most fit.
 const FIRST_ROOM: usize = 256;
@@ -140,53 +136,5 @@ fn encode_string(out: &mut Vec<u8>, string: &[u8]) {
     } else {
         integer::encode(out, 0x00, 7, string.len());
         out.extend_from_slice(string);
-    }
-}
-
-/// What a connection's encoder has to remember: whether the peer must be told that its decoder's table shrinks.
-///
-/// Nothing is ever put into that table, but its size counts as 4,096 bytes at first, and when the peer's setting goes
-/// below, it must be told a size that fits (RFC 7541, section 4.2; RFC 9113, section 4.3.1). It is told 0, the size of
-/// what is used: no setting is below that, so once is enough.
-#[derive(Clone, Copy, Debug)]
-pub struct Encoder {
-    table_size: u32,
-    update_due: bool,
-}
-
-impl Encoder {
-    /// The encoder of a new connection.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            table_size: DEFAULT_TABLE_SIZE as u32,
-            update_due: false,
-        }
-    }
-
-    /// Notes the peer's SETTINGS_HEADER_TABLE_SIZE of `bytes`, to be called before it is acknowledged.
-    pub fn peer_max_table_size(&mut self, bytes: u32) {
-        if bytes < self.table_size {
-            self.table_size = 0;
-            self.update_due = true;
-        }
-    }
-
-    /// A field block was not sent after all: what stood in front of it is said again, which does no harm.
-    pub fn repeat(&mut self) {
-        self.update_due |= self.table_size == 0;
-    }
-
-    /// The byte that must stand in front of the next field block, if one must; says so once, so the block has to be
-    /// sent. Trailers and pushed requests are field blocks too.
-    #[must_use]
-    pub fn prefix(&mut self) -> Option<u8> {
-        std::mem::take(&mut self.update_due).then_some(SIZE_UPDATE_TO_ZERO)
-    }
-}
-
-impl Default for Encoder {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -123,7 +123,7 @@ impl<F: Clone> Connection<F> {
         if !pending.put(slot, limit) {
             return false;
         }
-        let (stream, end_stream) = (pending.stream, pending.end_stream);
+        let (stream, end_stream) = (pending.stream(), pending.ends_stream());
         self.pending = None;
         if let Some(index) = self.streams.find(stream) {
             if end_stream {

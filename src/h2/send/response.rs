@@ -102,10 +102,10 @@ impl<F: Clone> Connection<F> {
         }
         let head = stream.head.take().unwrap_or_default();
         let (stream, end_stream) = (stream.id, stream.body.is_empty());
-        let mut pending = PendingBlock::new(stream, self.encoder.prefix(), head, end_stream);
         self.ready.unlink(&mut self.streams, index, Phase::Heading);
-        if !pending.put(slot, limit) {
-            self.pending = Some(Box::new(pending));
+        let block = self.encoder.encode(&head);
+        self.pending = PendingBlock::of_head(slot, stream, block, end_stream, limit);
+        if self.pending.is_some() {
             return false;
         }
         if end_stream {
@@ -161,9 +161,12 @@ impl<F: Clone> Connection<F> {
             }
             Some(block) => {
                 let limit = self.block_limit();
-                let mut pending = PendingBlock::trailers(id, self.encoder.prefix(), block);
-                if !pending.put(slot, limit) {
-                    self.pending = Some(Box::new(pending));
+                let block = match self.encoder.prefix() {
+                    Some(prefix) => [&[prefix], &block[..]].concat().into(),
+                    None => block,
+                };
+                self.pending = PendingBlock::of_trailers(slot, id, &block, limit);
+                if self.pending.is_some() {
                     return false;
                 }
             }

@@ -1,6 +1,7 @@
 //! The codec as a whole: the RFC's own examples, every violation, hostile input, and an independent implementation.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod context;
 mod encoding;
 mod reference;
 mod vectors;

@@ -1,6 +1,6 @@
 //! Every error by name, and input that was never meant to be a block.
 
-use super::super::{Encoder, table::DEFAULT_TABLE_SIZE};
+use super::super::table::DEFAULT_TABLE_SIZE;
 use super::*;
 
 fn fresh(block: &str) -> Result<Fields, DecodeError> {
@@ -189,21 +189,6 @@ fn a_list_over_the_limit_keeps_the_table_in_step() {
         decode_limited(&mut decoder, &hex("bebe 80"), 34),
         Err(DecodeError::IndexZero)
     );
-}
-
-#[test]
-fn the_encoder_announces_a_smaller_table_once() {
-    let mut encoder = Encoder::new();
-    assert_eq!(encoder.prefix(), None);
-    encoder.peer_max_table_size(65_536);
-    encoder.peer_max_table_size(4_096);
-    assert_eq!(encoder.prefix(), None);
-    encoder.peer_max_table_size(4_095);
-    encoder.peer_max_table_size(8_192);
-    assert_eq!(encoder.prefix(), Some(0x20));
-    assert_eq!(encoder.prefix(), None);
-    encoder.peer_max_table_size(0);
-    assert_eq!(encoder.prefix(), None);
 }
 
 /// A block with every representation, and where its fields end.
