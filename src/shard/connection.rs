@@ -52,6 +52,8 @@ pub(super) struct Connection {
     pub(super) operations: u32,
     /// Queued to be flushed.
     pub(super) dirty: bool,
+    /// Its last slot was a large one.
+    pub(super) bulk: bool,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
     /// Listings of which a part is to be appended to their answers yet.
@@ -100,6 +102,7 @@ impl Connection {
             burst: MIN_BURST,
             operations: 0,
             dirty: false,
+            bulk: false,
             unmapped: false,
             listings: Vec::new(),
             opening: 0,
@@ -259,7 +262,7 @@ impl Connection {
     pub(super) fn mark(&mut self, shared: &mut Shared) {
         if !self.dirty {
             self.dirty = true;
-            shared.dirty.push_back(self.key);
+            shared.dirty.push(self.key, self.bulk);
         }
     }
 

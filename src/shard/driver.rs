@@ -85,6 +85,8 @@ pub(super) struct Shard<'a> {
     wake: Rc<OwnedFd>,
     reports: &'a Sender<Report>,
     command: Command,
+    /// Nothing was flushed since the kernel was last asked what has come.
+    looked: bool,
     pub(super) shared: Shared,
 }
 
@@ -139,6 +141,7 @@ impl<'a> Shard<'a> {
             wake: Rc::new(pipe.woken),
             reports,
             command: Command::Serve,
+            looked: false,
             shared: Shared::new(
                 ring,
                 options.serving,
@@ -176,7 +179,15 @@ impl<'a> Shard<'a> {
         while let Some(completion) = self.shared.ring.next() {
             self.dispatch(completion);
         }
+        if self.shared.dirty.is_bulk_next() && !self.looked {
+            // What came meanwhile does not wait for a large slot, nor do the small ones that are queued.
+            self.looked = true;
+            if self.shared.ring.submit_deferred() {
+                return Turn::More;
+            }
+        }
         if let Some(key) = self.next_to_flush() {
+            self.looked = false;
             self.with(key, Connection::flush);
             return Turn::More;
         }
@@ -201,7 +212,7 @@ impl<'a> Shard<'a> {
                 return Some(key);
             }
         }
-        self.shared.dirty.pop_front()
+        self.shared.dirty.pop()
     }
 
     /// Submits what is queued and waits for something to come.

@@ -7,6 +7,7 @@
 mod answer;
 mod connection;
 mod counters;
+mod dirty;
 mod driver;
 mod input;
 mod listings;

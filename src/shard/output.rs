@@ -20,8 +20,8 @@ use crate::uring::{Gather, Lease};
 pub(super) const MIN_BURST: usize = 64 << 10;
 /// Wire bytes of a slot on a connection that takes them whole.
 pub(super) const MAX_BURST: usize = 1 << 20;
-/// The same while another connection asks for little: its answers wait for the copy of no more than that.
-const CONSIDERATE_BURST: usize = 256 << 10;
+/// The same while another connection asks for little: its answers wait for no more than that.
+const CONSIDERATE_BURST: usize = 64 << 10;
 /// How long a connection that was answered with little is expected to ask again.
 const EXPECTED_FOR_NS: u64 = 20_000_000;
 /// Buffer of a gathered slot: frame headers, field blocks and small bodies only.
@@ -120,9 +120,10 @@ impl Connection {
         };
         let (mut gather, mut plan) = shared.pool.take();
         if let Some(layout) = layout {
+            let burst = self.considerate_burst(shared);
             let (slot_bytes, burst) = match layout {
-                Layout::Gathered => (GATHERED_SLOT, self.considerate_burst(shared)),
-                Layout::Placed | Layout::Sealed(_) => (self.burst.min(MAX_FILLED_SLOT), usize::MAX),
+                Layout::Gathered => (GATHERED_SLOT, burst),
+                Layout::Placed | Layout::Sealed(_) => (burst.min(MAX_FILLED_SLOT), usize::MAX),
             };
             match lease(shared, slot_bytes) {
                 Some(mut lease) => {
@@ -144,7 +145,8 @@ impl Connection {
             self.settle(shared);
             return;
         }
-        if self.burst == MIN_BURST && plan.wire_len < MIN_BURST / 2 {
+        self.bulk = plan.wire_len >= MIN_BURST / 2;
+        if self.burst == MIN_BURST && !self.bulk {
             shared.answered_briefly = Some((self.key, shared.now_ns));
         }
         let layout = layout.unwrap_or(Layout::Placed);

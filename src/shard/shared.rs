@@ -10,6 +10,7 @@ use lru::LruCache;
 use super::Serving;
 use super::answer::{Clock, Context, Request, Version};
 use super::counters::Counters;
+use super::dirty::Dirty;
 use super::listings::Listed;
 use super::offload::Offload;
 use super::open::{Jobs, Waiter};
@@ -78,7 +79,7 @@ pub(super) struct Shared {
     /// Requests of the call at hand that have to wait for their file.
     pub(super) begun_opening: u32,
     /// Connections that have something to say.
-    pub(super) dirty: VecDeque<Owner>,
+    pub(super) dirty: Dirty,
     /// Connections that wait for an arena slot, the longest first.
     pub(super) starved: VecDeque<Owner>,
     pub(super) pool: Pool,
@@ -126,7 +127,7 @@ impl Shared {
             joined: Vec::new(),
             answered_unmapped: false,
             begun_opening: 0,
-            dirty: VecDeque::new(),
+            dirty: Dirty::default(),
             starved: VecDeque::new(),
             pool: Pool::default(),
             answered_briefly: None,

@@ -357,6 +357,15 @@ impl Ring {
         self.queues.submit();
     }
 
+    /// The same as [`Ring::submit`]; whether there was either.
+    pub fn submit_deferred(&mut self) -> bool {
+        let pending = self.queues.pending();
+        if pending {
+            self.queues.submit();
+        }
+        pending
+    }
+
     /// Submits what is queued and waits until there is a completion, for `timeout` at most; `true` when there is one.
     /// May return early.
     pub fn wait(&mut self, timeout: Duration) -> bool {

@@ -78,7 +78,8 @@ impl Encoder {
         let due = self.emptied || self.told != self.allowed;
         if due || !sent.steady || sent.head != *head {
             sent.block.clear();
-            sent.block.reserve(MAX_PREFIX + head[0].len() + head[1].len());
+            sent.block
+                .reserve(MAX_PREFIX + head[0].len() + head[1].len());
             if due {
                 if self.emptied {
                     sent.block.push(SIZE_UPDATE);
