@@ -13,6 +13,7 @@ use super::prepare;
 use super::protocol::Protocol;
 use super::shared::Shared;
 use super::timers::{Timer, Watch};
+use super::unsent::Unsent;
 use crate::site::CertificateId;
 use crate::transport::tls::{Handshake, Session};
 use crate::uring::{Event, Gather, Owner};
@@ -64,6 +65,7 @@ pub(super) struct Connection {
     ending: bool,
     /// The timer of a peer that takes nothing runs.
     pub(super) stuck_watched: bool,
+    pub(super) unsent: Unsent,
     /// In the queue for an arena slot.
     pub(super) starved: bool,
     /// The core's timers that run.
@@ -108,6 +110,7 @@ impl Connection {
             opening: 0,
             ending: false,
             stuck_watched: false,
+            unsent: Unsent::new(shared.now_ns),
             starved: false,
             watch: Watch::default(),
             stall_watched: false,

@@ -24,11 +24,10 @@ use super::offload::Offload;
 use super::open::Finished;
 use super::seek::Stage;
 use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
+use super::unsent::MIN_UNSENT;
 use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
-use crate::uring::{
-    Completion, Event, Owner, Ring, RingOptions, SetupError, Slab, set_tcp_notsent_lowat,
-};
+use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError, Slab};
 
 /// How long the shard waits in its ring before it parks through the executor: the wait costs two system calls, the
 /// park fourteen.
@@ -39,9 +38,6 @@ const WAIT_MAX_NS: u64 = 1_000_000_000;
 const ACCEPT_PAUSE_NS: u64 = 50_000_000;
 /// How often it is said that accepting pauses.
 const WARN_EVERY_NS: u64 = 10_000_000_000;
-/// Bytes that the kernel may hold unsent for one connection: what is more urgent need not wait behind more than that.
-const NOTSENT_LOWAT: u32 = 128 << 10;
-
 const RING: RingOptions = RingOptions {
     entries: 1_024,
     completions: 8_192,
@@ -157,7 +153,10 @@ impl<'a> Shard<'a> {
         for listener in self.listeners.iter().flatten() {
             // Inherited by every socket that is accepted. A listener that is no TCP socket does without.
             let _ = rustix::net::sockopt::set_tcp_nodelay(&listener.socket, true);
-            let _ = set_tcp_notsent_lowat(listener.socket.as_fd(), NOTSENT_LOWAT);
+            let _ = self
+                .shared
+                .ring
+                .limit_unsent(listener.socket.as_fd(), MIN_UNSENT);
         }
         for index in 0..self.listeners.len() {
             self.accept(index);

@@ -22,6 +22,7 @@ mod represent;
 mod seek;
 mod shared;
 mod timers;
+mod unsent;
 mod wire;
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! One slot at a time, one send in flight. A send is never left waiting in the kernel: a full socket answers at once
 //! (`MSG_DONTWAIT`), the rest waits for writability, and what it refers to is looked at again before it goes out.
 
+use std::os::fd::AsFd;
+
 use bytes::Bytes;
 use rustix::io::Errno;
 
@@ -229,6 +231,7 @@ impl Connection {
             outgoing.progress_ns = shared.now_ns;
         }
         outgoing.cursor.advance(n, &outgoing.plan);
+        self.unsent.note_taken(n);
         if outgoing.stalled_ns.is_none() {
             outgoing.accepted = n;
         }
@@ -276,6 +279,12 @@ impl Connection {
         if !self.stall_watched {
             self.stall_watched = true;
             shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
+        }
+        if matches!(outgoing.layout, Layout::Sealed(_))
+            && let Some(limit) = self.unsent.note_full(shared.now_ns)
+        {
+            // One that is no TCP socket does without.
+            let _ = shared.ring.limit_unsent(self.socket.as_fd(), limit);
         }
         self.poll_writable(shared);
     }

@@ -10,6 +10,7 @@ use rustix::net::Shutdown;
 use super::mapping::Mapping;
 use super::read_now::{self, Pages};
 use super::ring::Ring;
+use super::socket;
 
 /// The block of direct reads where the file system does not say: a page, which is a multiple of what nearly every device
 /// wants.
@@ -89,6 +90,16 @@ impl Ring {
     ) -> Result<usize, Errno> {
         simulated!(self, kernel => kernel.read_now(file, buffer, segments, offset, pages));
         read_now::read_now(file, buffer, segments, offset, pages)
+    }
+
+    /// Has a TCP socket, or the sockets that a listener accepts, take no more than about `bytes` that are not yet sent
+    /// (`TCP_NOTSENT_LOWAT`, tcp(7)): what is decided later can still overtake what is not handed over yet.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` or `ENOPROTOOPT` when it is no TCP socket.
+    pub fn limit_unsent(&self, socket: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
+        simulated!(self, kernel => kernel.limit_unsent());
+        socket::set_tcp_notsent_lowat(socket, bytes)
     }
 
     /// Ends our side of a connected socket (shutdown(2)).

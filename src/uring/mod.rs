@@ -48,7 +48,6 @@ pub use queues::RingCounters;
 pub use read_now::{Pages, read_now, resident_now};
 pub use ring::{Resolve, Ring, RingOptions};
 pub use slab::Slab;
-pub use socket::set_tcp_notsent_lowat;
 
 /// Most segments that the kernel takes in one vectored operation (`UIO_MAXIOV`, readv(2)).
 const MAX_SEGMENTS: usize = 1_024;

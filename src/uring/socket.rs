@@ -6,12 +6,8 @@ use rustix::io::Errno;
 
 use super::last_errno;
 
-/// Has a TCP socket, or the sockets that a listener accepts, take no more than about `bytes` that are not yet sent
-/// (`TCP_NOTSENT_LOWAT`, tcp(7)): what is decided later can still overtake what is not handed over yet.
-///
-/// # Errors
-/// `EOPNOTSUPP` or `ENOPROTOOPT` when it is no TCP socket.
-pub fn set_tcp_notsent_lowat(socket: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
+/// See [`Ring::limit_unsent`](super::Ring::limit_unsent).
+pub(super) fn set_tcp_notsent_lowat(socket: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
     // SAFETY: the value is a u32 that lives until the call returns, and its size is given.
     let failed = unsafe {
         libc::setsockopt(
