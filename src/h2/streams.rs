@@ -3,13 +3,15 @@
 //! Streams live in a slab; a table of slab indices, addressed by the low bits of the identifier (which counts up by
 //! twos) and probed in line, finds them. The scheduler's queues are linked through the slab.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 
 use super::frame::StreamId;
 use super::priority::Priority;
 use super::stream::State;
 use super::window::Window;
-use crate::response::Body;
+use crate::response::{Body, Response};
 
 /// Index of a stream in the slab.
 pub(super) type Index = u16;
@@ -77,6 +79,8 @@ pub(super) struct Stream<F> {
     /// The field block of its response, until that goes out.
     pub head: Option<[Bytes; 2]>,
     pub body: Body<F>,
+    /// Both instead, until its turn comes, when others are answered with the same.
+    pub repeated: Option<Rc<Response<F>>>,
 }
 
 /// The store.
@@ -222,6 +226,7 @@ impl<F> Streams<F> {
         stream.next = free;
         stream.head = None;
         stream.body = Body::Empty;
+        stream.repeated = None;
         self.free = index;
         self.len -= 1;
     }
@@ -290,6 +295,7 @@ mod tests {
             received_ns: 0,
             head: None,
             body: Body::Empty,
+            repeated: None,
         }
     }
 

@@ -164,19 +164,15 @@ impl Protocol {
                         continue;
                     };
                     let (serial, now_ns) = (head.serial(), shared.now_ns);
-                    let response = match shared.repeat.answer(serial, now_ns) {
-                        Some(response) => {
-                            shared.counters.requests += 1;
-                            Some(response)
-                        }
-                        None => {
-                            shared.repeat.pure = false;
-                            let made = answer!(Version::Http2, head, asker(stream), shared);
-                            shared.repeat.note(serial, now_ns, made.as_ref());
-                            made
-                        }
-                    };
-                    if let Some(response) = response {
+                    if let Some(response) = shared.repeat.answer(serial, now_ns) {
+                        shared.counters.requests += 1;
+                        core.respond_again(stream, response);
+                        continue;
+                    }
+                    shared.repeat.pure = false;
+                    let made = answer!(Version::Http2, head, asker(stream), shared);
+                    shared.repeat.note(serial, now_ns, made.as_ref());
+                    if let Some(response) = made {
                         core.respond(stream, response);
                     }
                 }

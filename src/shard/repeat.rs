@@ -4,8 +4,10 @@
 //! head from the same peer, if that comes next in the same turn; the second time it is kept, from the third on it is
 //! given.
 
+use std::rc::Rc;
+
 use crate::files::FileRef;
-use crate::response::Response;
+use crate::response::{Body, Response};
 
 /// The request that came last.
 #[derive(Default)]
@@ -14,23 +16,34 @@ pub(super) struct Repeat {
     serial: u64,
     /// The time of its turn.
     turn_ns: u64,
-    /// The answer to it.
-    kept: Option<Response<FileRef>>,
+    /// The answer to it, if it is to be given again; else one whose memory is used for the next.
+    kept: Option<Rc<Response<FileRef>>>,
+    given: bool,
     /// Whether the answer at hand depends on nothing but the head and the time: set by who makes it.
     pub(super) pure: bool,
 }
 
 impl Repeat {
     /// The answer to a head that came before in this turn.
-    pub(super) fn answer(&self, serial: u64, turn_ns: u64) -> Option<Response<FileRef>> {
+    pub(super) fn answer(&self, serial: u64, turn_ns: u64) -> Option<&Rc<Response<FileRef>>> {
         let same = self.serial == serial && self.turn_ns == turn_ns;
-        self.kept.as_ref().filter(|_| same).cloned()
+        self.kept.as_ref().filter(|_| same && self.given)
     }
 
     /// Takes note of the answer that was made to a head.
     pub(super) fn note(&mut self, serial: u64, turn_ns: u64, made: Option<&Response<FileRef>>) {
         let again = self.serial == serial && self.turn_ns == turn_ns;
-        self.kept = made.filter(|_| again && self.pure).cloned();
+        let kept = made.filter(|_| again && self.pure).cloned();
+        self.given = kept.is_some();
+        match (kept, self.kept.as_mut().and_then(Rc::get_mut)) {
+            (Some(made), Some(kept)) => *kept = made,
+            (Some(made), None) => self.kept = Some(Rc::new(made)),
+            // No file is kept open for this.
+            (None, _) => {
+                self.kept
+                    .take_if(|kept| !matches!(kept.body, Body::Bytes(_)));
+            }
+        }
         (self.serial, self.turn_ns) = (serial, turn_ns);
     }
 }
@@ -41,7 +54,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::response::Body;
 
     #[test]
     fn only_the_same_head_in_the_same_turn_gets_the_answer() {

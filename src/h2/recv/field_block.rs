@@ -227,6 +227,7 @@ impl<F: Clone> Connection<F> {
             received_ns: now_ns,
             head: None,
             body: Body::Empty,
+            repeated: None,
         };
         let Some(index) = self.streams.insert(stream) else {
             return self.fail_stream(now_ns, id, StreamError::Refused);

@@ -1,12 +1,14 @@
 //! Responses: the field block, the body piece by piece, and the end.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 
 use super::block::{PendingBlock, fits};
 use crate::h2::connection::{Closing, Connection};
 use crate::h2::error::ErrorCode;
 use crate::h2::frame::{FrameHeader, Kind, StreamId, flags};
-use crate::h2::hpack::{FieldToEncode, Indexing, encode_block};
+use crate::h2::hpack::{FieldToEncode, Indexing, MAX_PREFIX, encode_block};
 use crate::h2::limits::{MAX_SENT_BLOCK, MIN_FRAME_AT_END, SMALL_BODY};
 use crate::h2::recv::USEFUL_DATA;
 use crate::h2::stream::{Input, Next, State};
@@ -35,6 +37,21 @@ impl<F: Clone> Connection<F> {
         }
         entry.head = Some(response.head);
         entry.body = response.body;
+        self.ready.push_back(&mut self.streams, index, Phase::Fresh);
+    }
+
+    /// The same as [`Connection::respond`], with an answer that is given again and again.
+    pub fn respond_again(&mut self, stream: StreamId, response: &Rc<Response<F>>) {
+        let Some(index) = self.streams.find(stream) else {
+            return;
+        };
+        let block: usize = response.head.iter().map(Bytes::len).sum();
+        let entry = self.streams.get_mut(index);
+        let answerable = entry.phase == Phase::Waiting && entry.state != State::HalfClosedLocal;
+        if !answerable || block > MAX_SENT_BLOCK {
+            return self.respond(stream, Response::clone(response));
+        }
+        entry.repeated = Some(Rc::clone(response));
         self.ready.push_back(&mut self.streams, index, Phase::Fresh);
     }
 
@@ -96,6 +113,14 @@ impl<F: Clone> Connection<F> {
         if stream.phase == Phase::Ending {
             return self.put_ending(slot, index, base);
         }
+        if let Some(repeated) = stream.repeated.take() {
+            if self.put_whole(slot, index, &repeated) {
+                return true;
+            }
+            let stream = self.streams.get_mut(index);
+            (stream.head, stream.body) = (Some(repeated.head.clone()), repeated.body.clone());
+        }
+        let stream = self.streams.get_mut(index);
         let block = stream.head.iter().flatten().map(Bytes::len).sum();
         if !fits(slot, block, base) {
             return false;
@@ -130,6 +155,46 @@ impl<F: Clone> Connection<F> {
             }
         }
         self.queue_rest(index, small);
+        true
+    }
+
+    /// Puts all of a small response, if nothing stands in the way of any of it.
+    fn put_whole(&mut self, slot: &mut Slot<'_, F>, index: Index, response: &Response<F>) -> bool {
+        let Body::Bytes(body) = &response.body else {
+            return false;
+        };
+        let block = MAX_PREFIX + response.head.iter().map(Bytes::len).sum::<usize>();
+        let stream = self.streams.get_mut(index);
+        let window = stream
+            .send_window
+            .available()
+            .min(self.send_window.available());
+        let limit = self.data_limit();
+        let most = limit.min(window as usize).min(SMALL_BODY as usize);
+        if body.is_empty()
+            || body.len() > most
+            || block > self.block_limit()
+            || slot.room() < 2 * FRAME_SLACK + block + body.len()
+            || slot.payload_len(body.len(), limit) < body.len()
+        {
+            return false;
+        }
+        let id = self.streams.get(index).id;
+        self.ready.unlink(&mut self.streams, index, Phase::Heading);
+        let block = self.encoder.encode(&response.head);
+        let rest = PendingBlock::of_head(slot, id, block, false, usize::MAX);
+        debug_assert!(rest.is_none(), "there was room");
+        // The cast keeps the value: it is at most SMALL_BODY.
+        let header = FrameHeader {
+            length: body.len() as u32,
+            kind: Kind::DATA,
+            flags: flags::END_STREAM,
+            stream_id: id,
+        };
+        slot.put_frame_header(&header.to_bytes());
+        slot.put(body);
+        self.note_data(index, header.length);
+        self.end_response(slot, index);
         true
     }
 
@@ -239,24 +304,26 @@ impl<F: Clone> Connection<F> {
             Piece::File { file, offset, .. } => slot.hole(file, offset, len, frame_at, id),
         }
         stream.body.advance(len as u64);
-        // Both were asked before.
-        let consumed = stream
-            .send_window
-            .consume(len as u32)
-            .and(self.send_window.consume(len as u32));
-        debug_assert!(consumed.is_ok());
-        self.note_progress(index, len as u32);
-        // A window that opens by a byte at a time pays for its updates and for nothing else.
-        if len >= USEFUL_DATA as usize {
-            self.budgets.earn();
-        } else {
-            self.budgets.earn_updates();
-        }
+        self.note_data(index, header.length);
         if end {
             self.end_response(slot, index);
             return Put::End;
         }
         Put::Some
+    }
+
+    /// A DATA frame of `len` bytes was put, for which both windows had been asked.
+    fn note_data(&mut self, index: Index, len: u32) {
+        let window = &mut self.streams.get_mut(index).send_window;
+        let consumed = window.consume(len).and(self.send_window.consume(len));
+        debug_assert!(consumed.is_ok());
+        self.note_progress(index, len);
+        // A window that opens by a byte at a time pays for its updates and for nothing else.
+        if len >= USEFUL_DATA {
+            self.budgets.earn();
+        } else {
+            self.budgets.earn_updates();
+        }
     }
 
     /// A response whose field block is out waits for its turn, for its window, or for the application.

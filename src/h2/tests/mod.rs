@@ -13,6 +13,7 @@ mod idle;
 mod large;
 mod malformed;
 mod random;
+mod repeated;
 mod roles;
 mod schedule;
 mod session;

@@ -130,7 +130,13 @@ fn residency_is_not_claimed_where_the_kernel_does_not_tell() {
     // SAFETY: as above.
     unsafe { libc::setfsuid(0) };
     assert!(!mapping.knows_residency() && !mapping.resident(0..1));
-    match read_now(file.as_fd(), &mut [0], &[0..1], 0, Pages::Keep) {
+    match read_now(
+        file.as_fd(),
+        &mut [0],
+        std::slice::from_ref(&(0..1)),
+        0,
+        Pages::Keep,
+    ) {
         Ok(read) => assert!(read == 1 && resident_now(file.as_fd(), 0..1)),
         Err(errno) => cannot_tell(errno),
     }
