@@ -13,6 +13,7 @@ use super::page_cache::{self, BegunRead};
 use super::prepare;
 use super::shared::Shared;
 use super::timers::Timer;
+use super::unsent::{MAX_UNSENT, MIN_UNSENT};
 use super::wire::Cursor;
 use crate::files::FileRef;
 use crate::slot::{Layout, Plan, Slot};
@@ -158,14 +159,18 @@ impl Connection {
 
     /// Wire bytes of the next slot, with those in mind who wait while it is copied.
     fn considerate_burst(&self, shared: &Shared) -> usize {
-        match shared.answered_briefly {
-            Some((other, at_ns))
-                if other != self.key && shared.now_ns < at_ns + EXPECTED_FOR_NS =>
-            {
-                self.burst.min(CONSIDERATE_BURST)
-            }
-            _ => self.burst,
+        if self.has_company(shared) {
+            self.burst.min(CONSIDERATE_BURST)
+        } else {
+            self.burst
         }
+    }
+
+    /// Whether another connection asks for little.
+    fn has_company(&self, shared: &Shared) -> bool {
+        shared.answered_briefly.is_some_and(|(other, at_ns)| {
+            other != self.key && shared.now_ns < at_ns + EXPECTED_FOR_NS
+        })
     }
 
     /// Goes on with the slot until it is sent or waits for the kernel.
@@ -269,6 +274,11 @@ impl Connection {
 
     /// The socket is full: waits until it can take more.
     fn stall(&mut self, shared: &mut Shared) {
+        let most = if self.has_company(shared) {
+            MIN_UNSENT
+        } else {
+            MAX_UNSENT
+        };
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
@@ -281,7 +291,7 @@ impl Connection {
             shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
         }
         if matches!(outgoing.layout, Layout::Sealed(_))
-            && let Some(limit) = self.unsent.note_full(shared.now_ns)
+            && let Some(limit) = self.unsent.note_full(most, shared.now_ns)
         {
             // One that is no TCP socket does without.
             let _ = shared.ring.limit_unsent(self.socket.as_fd(), limit);

@@ -8,7 +8,7 @@
 /// The least, and what a connection begins with, in bytes.
 pub(super) const MIN_UNSENT: u32 = 128 << 10;
 /// The most: larger ones cost hardly less.
-const MAX_UNSENT: u32 = 1 << 20;
+pub(super) const MAX_UNSENT: u32 = 1 << 20;
 /// What is more urgent waits about so long for what the socket holds.
 const UNSENT_FOR_NS: u64 = 1_250_000;
 
@@ -35,16 +35,16 @@ impl Unsent {
         self.taken += bytes as u64;
     }
 
-    /// The socket is full: the limit, when it is to be another. It is doubled or halved at most, as what came between
-    /// may have been a pause.
-    pub(super) fn note_full(&mut self, now_ns: u64) -> Option<u32> {
+    /// The socket is full: the limit, when it is to be another, of `most` bytes. It is doubled or halved at a time, as what
+    /// came between may have been a pause.
+    pub(super) fn note_full(&mut self, most: u32, now_ns: u64) -> Option<u32> {
         let elapsed_ns = now_ns.saturating_sub(self.full_ns).max(1);
         let fitting = self.taken.saturating_mul(UNSENT_FOR_NS) / elapsed_ns;
         (self.taken, self.full_ns) = (0, now_ns);
         let limit = u64::from(self.limit);
-        let next = if fitting >= 2 * limit && self.limit < MAX_UNSENT {
+        let next = if fitting >= 2 * limit && self.limit < most {
             self.limit * 2
-        } else if fitting < limit / 2 && self.limit > MIN_UNSENT {
+        } else if (fitting < limit / 2 || self.limit > most) && self.limit > MIN_UNSENT {
             self.limit / 2
         } else {
             return None;
@@ -59,13 +59,13 @@ mod tests {
     use super::*;
 
     /// The limit after a while at `rate` bytes per second.
-    fn after(unsent: &mut Unsent, rate: u64) -> u32 {
+    fn after(unsent: &mut Unsent, rate: u64, most: u32) -> u32 {
         let mut now_ns = unsent.full_ns;
         for _ in 0..20 {
             unsent.note_taken(200_000);
             now_ns += 200_000 * 1_000_000_000 / rate;
             let before = unsent.limit;
-            let told = unsent.note_full(now_ns);
+            let told = unsent.note_full(most, now_ns);
             assert_eq!(told, (unsent.limit != before).then_some(unsent.limit));
         }
         unsent.limit
@@ -83,7 +83,10 @@ mod tests {
             (400_000_000, 512 << 10),
             (10_000, MIN_UNSENT),
         ] {
-            assert_eq!(after(&mut unsent, rate), limit, "{rate}");
+            assert_eq!(after(&mut unsent, rate, MAX_UNSENT), limit, "{rate}");
         }
+        // While others are to be considered it is the least, however fast it goes.
+        assert_eq!(after(&mut unsent, 5_000_000_000, MAX_UNSENT), MAX_UNSENT);
+        assert_eq!(after(&mut unsent, 5_000_000_000, MIN_UNSENT), MIN_UNSENT);
     }
 }

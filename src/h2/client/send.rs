@@ -178,7 +178,7 @@ impl ClientConnection {
         self.unsent -= 1;
         let head = [block, Bytes::new()];
         let end_stream = stream.body.is_empty();
-        let block = self.encoder.encode(&head);
+        let block = &self.encoder.encode(&head);
         self.pending = PendingBlock::of_head(slot, id, block, end_stream, limit);
         if self.pending.is_some() {
             return false;

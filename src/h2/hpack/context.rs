@@ -2,9 +2,11 @@
 //! before.
 //!
 //! Blocks are written once, for all connections ([`encode_field`](super::encode_field)), and adapted here: a literal that
-//! comes a second time is inserted into the dynamic table, and from the third time on it is an index. So what repeats
-//! itself, and that is most of a response, soon costs a byte, and what is said once never drives out what is said often.
+//! comes a second time (the first block apart, of which nothing is remembered) is inserted into the dynamic table, and from
+//! then on it is an index. So what repeats itself, and that is most of a response, soon costs a byte, and what is said once
+//! never drives out what is said often.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -40,6 +42,8 @@ pub struct Encoder {
     emptied: bool,
     /// Nothing is inserted any more.
     frozen: bool,
+    /// A head was encoded since the memory was given back.
+    begun: bool,
     sent: Option<Box<Sent>>,
 }
 
@@ -52,6 +56,7 @@ impl Encoder {
             told: TABLE_SIZE,
             emptied: false,
             frozen: false,
+            begun: false,
             sent: None,
         }
     }
@@ -73,9 +78,13 @@ impl Encoder {
     /// The block for this connection of a head in two pieces, each of whole fields from
     /// [`encode_field`](super::encode_field) and [`encode_status`](super::encode_status). It has to be sent, before any
     /// other, and is at most [`MAX_PREFIX`] bytes longer than the head.
-    pub fn encode(&mut self, head: &[Bytes; 2]) -> &[u8] {
-        let sent = self.sent.get_or_insert_default();
+    pub fn encode(&mut self, head: &[Bytes; 2]) -> Cow<'_, [u8]> {
         let due = self.emptied || self.told != self.allowed;
+        if !std::mem::replace(&mut self.begun, true) && !due {
+            // It may remain the only one: thousands of idle connections are to own nothing for it.
+            return Cow::Owned(head.concat());
+        }
+        let sent = self.sent.get_or_insert_default();
         if due || !sent.steady || sent.head != *head {
             sent.block.clear();
             sent.block
@@ -96,7 +105,7 @@ impl Encoder {
             }
             sent.head.clone_from(head);
         }
-        &sent.block
+        Cow::Borrowed(&sent.block)
     }
 
     /// What must stand in front of a block that is sent as it is, and that may be taken back ([`Encoder::repeat`]): of
@@ -128,6 +137,7 @@ impl Encoder {
             self.emptied = true;
         }
         self.sent = None;
+        self.begun = false;
     }
 
     /// Size of the table in bytes.

@@ -128,7 +128,7 @@ impl<F: Clone> Connection<F> {
         let head = stream.head.take().unwrap_or_default();
         let (stream, end_stream) = (stream.id, stream.body.is_empty());
         self.ready.unlink(&mut self.streams, index, Phase::Heading);
-        let block = self.encoder.encode(&head);
+        let block = &self.encoder.encode(&head);
         self.pending = PendingBlock::of_head(slot, stream, block, end_stream, limit);
         if self.pending.is_some() {
             return false;
@@ -181,7 +181,7 @@ impl<F: Clone> Connection<F> {
         }
         let id = self.streams.get(index).id;
         self.ready.unlink(&mut self.streams, index, Phase::Heading);
-        let block = self.encoder.encode(&response.head);
+        let block = &self.encoder.encode(&response.head);
         let rest = PendingBlock::of_head(slot, id, block, false, usize::MAX);
         debug_assert!(rest.is_none(), "there was room");
         // The cast keeps the value: it is at most SMALL_BODY.

@@ -23,7 +23,7 @@ fn head(list: &[(&str, &str)]) -> [Bytes; 2] {
 const EMPTIED: [u8; 4] = [0x20, 0x3f, 0xe1, 0x1f];
 
 #[test]
-fn what_comes_again_costs_a_byte_a_field_from_the_third_time_on() {
+fn what_comes_again_costs_a_byte_a_field() {
     let mut encoder = Encoder::new();
     let list = [
         (":status", "200"),
@@ -32,15 +32,18 @@ fn what_comes_again_costs_a_byte_a_field_from_the_third_time_on() {
         ("cache-control", "max-age=60"),
     ];
     let head = head(&list);
-    assert_eq!(encoder.encode(&head), head[0]);
-    let second = encoder.encode(&head).to_vec();
-    assert_eq!((second[0], second[1]), (0x88, 0x40 | 31));
-    assert!(second.len() <= head[0].len());
+    // Of the first nothing is remembered, and none is inserted that came only once.
+    for _ in 0..2 {
+        assert_eq!(*encoder.encode(&head), head[0]);
+    }
+    let third = encoder.encode(&head).to_vec();
+    assert_eq!((third[0], third[1]), (0x88, 0x40 | 31));
+    assert!(third.len() <= head[0].len());
     for _ in 0..3 {
-        assert_eq!(encoder.encode(&head), [0x88, 0xc0, 0xbf, 0xbe]);
+        assert_eq!(*encoder.encode(&head), [0x88, 0xc0, 0xbf, 0xbe]);
     }
     let mut decoder = Decoder::new(DEFAULT_TABLE_SIZE);
-    for block in [&head[0][..], &second, &[0x88, 0xc0, 0xbf, 0xbe]] {
+    for block in [&head[0][..], &head[0], &third, &[0x88, 0xc0, 0xbf, 0xbe]] {
         assert_eq!(decode(&mut decoder, block), Ok(fields(&list)));
     }
 }
@@ -53,7 +56,7 @@ fn what_is_said_once_takes_no_place() {
         let (etag, length) = (format!("\"{n:x}\""), n.to_string());
         let list = [common, ("etag", &etag), ("content-length", &length)];
         let block = encoder.encode(&head(&list));
-        assert_eq!(block[0] == 0xbe, n >= 2, "{n}: {block:x?}");
+        assert_eq!(block[0] == 0xbe, n >= 3, "{n}: {block:x?}");
     }
     assert_eq!(encoder.table_size(), 32 + common.0.len() + common.1.len());
 }
@@ -65,7 +68,7 @@ fn what_must_never_be_indexed_is_not() {
     encode_field(&mut block, b"set-cookie", b"id=1", Indexing::Never);
     let head = [Bytes::from(block), Bytes::new()];
     for _ in 0..5 {
-        assert_eq!(encoder.encode(&head), head[0]);
+        assert_eq!(*encoder.encode(&head), head[0]);
     }
     assert_eq!(encoder.table_size(), 0);
 }
@@ -76,16 +79,16 @@ fn a_smaller_table_is_announced_once() {
     let head = head(&[(":status", "200")]);
     encoder.peer_max_table_size(65_536);
     encoder.peer_max_table_size(4_096);
-    assert_eq!(encoder.encode(&head), [0x88]);
+    assert_eq!(*encoder.encode(&head), [0x88]);
     encoder.peer_max_table_size(4_095);
     encoder.peer_max_table_size(8_192);
-    assert_eq!(encoder.encode(&head), [&EMPTIED[..], &[0x88]].concat());
-    assert_eq!(encoder.encode(&head), [0x88]);
+    assert_eq!(*encoder.encode(&head), [&EMPTIED[..], &[0x88]].concat());
+    assert_eq!(*encoder.encode(&head), [0x88]);
     encoder.peer_max_table_size(0);
-    assert_eq!(encoder.encode(&head), [0x20, 0x88]);
-    assert_eq!(encoder.encode(&head), [0x88]);
+    assert_eq!(*encoder.encode(&head), [0x20, 0x88]);
+    assert_eq!(*encoder.encode(&head), [0x88]);
     encoder.peer_max_table_size(10);
-    assert_eq!(encoder.encode(&head), [0x2a, 0x88]);
+    assert_eq!(*encoder.encode(&head), [0x2a, 0x88]);
 }
 
 #[test]
@@ -94,22 +97,29 @@ fn memory_is_given_back_and_the_peer_told_when_the_table_goes_with_it() {
     let head = head(&[("content-type", "text/css")]);
     assert!(!encoder.is_trimmable());
     let once = encoder.encode(&head).to_vec();
+    assert!(!encoder.is_trimmable(), "one answer leaves nothing behind");
+    encoder.encode(&head);
+    assert!(encoder.is_trimmable());
     encoder.trim();
     assert!(!encoder.is_trimmable());
     // Nothing had been inserted.
-    assert_eq!(encoder.encode(&head), once);
+    for _ in 0..2 {
+        assert_eq!(*encoder.encode(&head), once);
+    }
     encoder.encode(&head);
     assert_ne!(encoder.table_size(), 0);
     encoder.trim();
-    assert_eq!(encoder.encode(&head), [&EMPTIED[..], &once].concat());
+    assert_eq!(*encoder.encode(&head), [&EMPTIED[..], &once].concat());
 }
 
 #[test]
 fn a_block_that_may_be_taken_back_ends_the_use_of_the_table() {
     let mut encoder = Encoder::new();
     let head = head(&[("content-type", "text/css")]);
-    encoder.encode(&head);
-    encoder.encode(&head);
+    for _ in 0..3 {
+        encoder.encode(&head);
+    }
+    assert_ne!(encoder.table_size(), 0);
     assert_eq!(encoder.prefix(), None);
     encoder.repeat();
     assert_eq!(encoder.prefix(), None);
@@ -118,11 +128,11 @@ fn a_block_that_may_be_taken_back_ends_the_use_of_the_table() {
     assert_eq!(encoder.prefix(), None);
     encoder.peer_max_table_size(65_536);
     for _ in 0..3 {
-        assert_eq!(encoder.encode(&head), head[0]);
+        assert_eq!(*encoder.encode(&head), head[0]);
     }
     encoder.repeat();
     assert_eq!(encoder.encode(&head)[..1], [0x20]);
-    assert_eq!(encoder.encode(&head), head[0]);
+    assert_eq!(*encoder.encode(&head), head[0]);
 }
 
 #[derive(Clone, Debug)]
@@ -186,7 +196,7 @@ proptest! {
                     let head = head(&list);
                     let block = encoder.encode(&head);
                     prop_assert!(block.len() <= head[0].len() + MAX_PREFIX);
-                    prop_assert_eq!(decode(&mut decoder, block), Ok(fields(&list)));
+                    prop_assert_eq!(decode(&mut decoder, &block), Ok(fields(&list)));
                     prop_assert_eq!(decoder.contents().1, encoder.table_size());
                 }
                 Step::Settings(lowest, size) => {

@@ -205,7 +205,7 @@ proptest! {
                 let indexing = if choice & 1 == 0 { Indexing::Never } else { Indexing::Without };
                 encode_field(&mut head[usize::from(n > 2)], name, value, indexing);
             }
-            let out = encoder.encode(&head.map(Bytes::from)).to_vec();
+            let out = encoder.encode(&head.map(Bytes::from)).into_owned();
             let list: Fields = list.iter().map(|(field, _)| field.clone()).collect();
             prop_assert_eq!(theirs.decode(&out).unwrap(), list.clone());
             prop_assert_eq!(decode(&mut ours, &out), Ok(list));
