@@ -313,6 +313,7 @@ impl<F: Clone> Connection<F> {
     }
 
     /// A DATA frame of `len` bytes was put, for which both windows had been asked.
+    #[inline]
     fn note_data(&mut self, index: Index, len: u32) {
         let window = &mut self.streams.get_mut(index).send_window;
         let consumed = window.consume(len).and(self.send_window.consume(len));
