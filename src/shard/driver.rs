@@ -2,8 +2,9 @@
 //!
 //! 1. Every completion that is there goes directly to the connection that it names; no task, waker or channel stands
 //!    between.
-//! 2. Then one connection that has something to say fills a slot and queues one send; completions that this brought
-//!    come first again, so that a slot is read, sent and reused while it is in the cache.
+//! 2. Then one connection that has something to say fills a slot and queues one send, one that was sent little lately before
+//!    one that was sent a lot; completions that this brought come first again, so that a slot is read, sent and reused
+//!    while it is in the cache.
 //! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring; if nothing came and no
 //!    deadline is near, it parks through the executor on the ring's eventfd. The executor has no other task, so the
 //!    driver gives it no turn but then.
@@ -38,6 +39,7 @@ const WAIT_MAX_NS: u64 = 1_000_000_000;
 const ACCEPT_PAUSE_NS: u64 = 50_000_000;
 /// How often it is said that accepting pauses.
 const WARN_EVERY_NS: u64 = 10_000_000_000;
+
 const RING: RingOptions = RingOptions {
     entries: 1_024,
     completions: 8_192,

@@ -16,8 +16,9 @@ pub(super) struct Repeat {
     serial: u64,
     /// The time of its turn.
     turn_ns: u64,
-    /// The answer to it, if it is to be given again; else one whose memory is used for the next.
+    /// The answer to it, when it is `given` again; else one whose memory is used for the next.
     kept: Option<Rc<Response<FileRef>>>,
+    /// Whether the next of the same head gets what is kept.
     given: bool,
     /// Whether the answer at hand depends on nothing but the head and the time: set by who makes it.
     pub(super) pure: bool,

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::decoder::string_as_sent;
 use super::table::{DEFAULT_TABLE_SIZE, ENTRY_OVERHEAD};
 use super::{huffman, integer, static_table};
 
@@ -157,7 +158,7 @@ impl Default for Encoder {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     hash: u32,
-    /// As it was sent, without the index of its name.
+    /// Of the literal as [`encode_field`](super::encode_field) writes it, by which it is found again.
     len: u16,
     /// What it counts in the table.
     size: u16,
@@ -168,7 +169,7 @@ struct Entry {
 struct Sent {
     /// The table, newest last.
     entries: VecDeque<Entry>,
-    /// The entries' literals, one after the other.
+    /// Those literals, one after the other.
     literals: Vec<u8>,
     size: usize,
     /// Hashes of the last literals that were not found.
@@ -258,21 +259,11 @@ fn field_len(block: &[u8]) -> Option<usize> {
         integer::decode(first, 7, &mut left).ok()?;
     } else {
         if integer::decode(first, 4, &mut left).ok()? == 0 {
-            string(&mut left)?;
+            string_as_sent(&mut left).ok()?;
         }
-        string(&mut left)?;
+        string_as_sent(&mut left).ok()?;
     }
     Some(block.len() - left.len())
-}
-
-/// Reads a string literal (RFC 7541, section 5.2): whether it is Huffman-coded, and its bytes as they are sent.
-fn string<'a>(rest: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
-    let (&first, after) = rest.split_first()?;
-    *rest = after;
-    let len = integer::decode(first, 7, rest).ok()?;
-    let (string, after) = rest.split_at_checked(len)?;
-    *rest = after;
-    Some((first & 0x80 != 0, string))
 }
 
 /// The index of a literal's name in the static table, 0 when it is not there, and the strings that follow.
@@ -289,10 +280,10 @@ fn entry_size(literal: &[u8]) -> Option<usize> {
     }
     let (index, mut strings) = name_of(literal)?;
     let name = match index {
-        0 => decoded_len(string(&mut strings)?)?,
+        0 => decoded_len(string_as_sent(&mut strings).ok()?)?,
         _ => static_table::get(index)?.0.len(),
     };
-    Some(name + decoded_len(string(&mut strings)?)? + ENTRY_OVERHEAD)
+    Some(name + decoded_len(string_as_sent(&mut strings).ok()?)? + ENTRY_OVERHEAD)
 }
 
 fn decoded_len((coded, string): (bool, &[u8])) -> Option<usize> {

@@ -291,6 +291,19 @@ fn string<'a>(
     scratch: &mut Vec<u8>,
     used: &mut usize,
 ) -> Result<Text<'a>, DecodeError> {
+    let (coded, text) = string_as_sent(rest)?;
+    if !coded {
+        return Ok(Text::Plain(text));
+    }
+    let start = *used;
+    room(scratch, start + huffman::decode_room(text.len()));
+    *used = start + huffman::decode(text, &mut scratch[start..])?;
+    Ok(Text::Scratch(start, *used))
+}
+
+/// Reads a string literal as it is sent: whether it is Huffman-coded, and its bytes.
+#[inline]
+pub(super) fn string_as_sent<'a>(rest: &mut &'a [u8]) -> Result<(bool, &'a [u8]), DecodeError> {
     let (&first, after) = rest.split_first().ok_or(DecodeError::Truncated)?;
     *rest = after;
     let len = integer::decode(first, 7, rest)?;
@@ -298,13 +311,7 @@ fn string<'a>(
         .split_at_checked(len)
         .ok_or(DecodeError::StringTruncated)?;
     *rest = after;
-    if first & 0x80 == 0 {
-        return Ok(Text::Plain(text));
-    }
-    let start = *used;
-    room(scratch, start + huffman::decode_room(len));
-    *used = start + huffman::decode(text, &mut scratch[start..])?;
-    Ok(Text::Scratch(start, *used))
+    Ok((first & 0x80 != 0, text))
 }
 
 /// Makes `scratch` at least `len` long. It is never made shorter, so that it is zeroed only once.
