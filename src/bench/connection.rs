@@ -172,6 +172,7 @@ impl Connection {
             | Event::Opened { .. }
             | Event::Populated { .. }
             | Event::Read { .. }
+            | Event::Released { .. }
             | Event::Woken { .. } => {}
         }
     }

@@ -14,9 +14,10 @@ use super::protocol::Protocol;
 use super::shared::Shared;
 use super::timers::{Timer, Watch};
 use super::unsent::Unsent;
+use super::zero_copy::ZeroCopy;
 use crate::site::CertificateId;
 use crate::transport::tls::{Handshake, Session};
-use crate::uring::{Event, Gather, Owner};
+use crate::uring::{Event, Owner};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,7 @@ pub(super) struct Connection {
     /// The timer of a peer that takes nothing runs.
     pub(super) stuck_watched: bool,
     pub(super) unsent: Unsent,
+    pub(super) zero_copy: ZeroCopy,
     /// In the queue for an arena slot.
     pub(super) starved: bool,
     /// The core's timers that run.
@@ -111,6 +113,7 @@ impl Connection {
             ending: false,
             stuck_watched: false,
             unsent: Unsent::new(shared.now_ns),
+            zero_copy: ZeroCopy::default(),
             starved: false,
             watch: Watch::default(),
             stall_watched: false,
@@ -155,6 +158,12 @@ impl Connection {
             Event::Sent { gather, result } => {
                 self.operations -= 1;
                 self.sent(shared, gather, result);
+            }
+            // No operation of its own: the send has been told of.
+            Event::Released { copied } => {
+                if self.zero_copy.note_released(copied) {
+                    tracing::debug!(copied, "zero-copy sends were tried");
+                }
             }
             Event::Writable { result } => {
                 self.operations -= 1;
@@ -394,11 +403,6 @@ impl Connection {
 
     pub(super) fn poll_writable(&mut self, shared: &mut Shared) {
         shared.ring.poll_writable(self.socket.as_fd(), self.key);
-        self.operations += 1;
-    }
-
-    pub(super) fn send_gather(&mut self, shared: &mut Shared, gather: Box<Gather>) {
-        shared.ring.send(self.socket.as_fd(), gather, self.key);
         self.operations += 1;
     }
 }

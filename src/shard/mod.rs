@@ -24,6 +24,7 @@ mod shared;
 mod timers;
 mod unsent;
 mod wire;
+mod zero_copy;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

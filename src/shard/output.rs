@@ -15,6 +15,7 @@ use super::shared::Shared;
 use super::timers::Timer;
 use super::unsent::{MAX_UNSENT, MIN_UNSENT};
 use super::wire::Cursor;
+use super::zero_copy;
 use crate::files::FileRef;
 use crate::slot::{Layout, Plan, Slot};
 use crate::uring::{Gather, Lease};
@@ -52,6 +53,8 @@ pub(super) struct Outgoing {
     pub(super) progress_ns: u64,
     /// When the socket was found full.
     pub(super) stalled_ns: Option<u64>,
+    /// Bytes of the send that is under way, and whether it is made without a copy.
+    sending: (usize, bool),
 }
 
 /// Reusable parts of [`Outgoing`].
@@ -97,6 +100,7 @@ impl Outgoing {
             accepted: 0,
             progress_ns: now_ns,
             stalled_ns: None,
+            sending: (0, false),
         }
     }
 }
@@ -203,9 +207,20 @@ impl Connection {
             return;
         };
         outgoing.cursor.gather(&outgoing.plan, &mut gather);
-        let large = gather.remaining() >= SUBMIT_AT_ONCE;
-        self.send_gather(shared, gather);
-        if large {
+        let bytes = gather.remaining();
+        let (socket, key, ring) = (self.socket.as_fd(), self.key, &mut shared.ring);
+        let wants = self.zero_copy.wants(bytes, &shared.zero_copy, ring.arena());
+        let refused = match wants {
+            true => ring.send_zero_copy(socket, gather, key).err(),
+            false => Some(gather),
+        };
+        outgoing.sending = (bytes, refused.is_none());
+        match refused {
+            Some(gather) => ring.send(socket, gather, key),
+            None => self.zero_copy.note_begun(),
+        }
+        self.operations += 1;
+        if bytes >= SUBMIT_AT_ONCE {
             shared.ring.submit();
         }
     }
@@ -226,7 +241,12 @@ impl Connection {
         }
         let n = match result {
             Ok(n) => n,
-            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => 0,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(errno) if outgoing.sending.1 && zero_copy::is_refusal(errno) => {
+                self.zero_copy.note_refused();
+                return self.prepare(shared);
+            }
+            Err(Errno::NOBUFS | Errno::NOMEM) => 0,
             // EFAULT: a file shrank under the send, in the middle of a frame, so the wire is out of step. All else:
             // the peer is gone.
             Err(_) => return self.close(shared),
@@ -237,6 +257,11 @@ impl Connection {
         }
         outgoing.cursor.advance(n, &outgoing.plan);
         self.unsent.note_taken(n);
+        let (bytes, zero_copy) = outgoing.sending;
+        self.zero_copy.note_sent(bytes, n, &shared.zero_copy);
+        if zero_copy && n == 0 {
+            self.zero_copy.note_untold(&shared.zero_copy);
+        }
         if outgoing.stalled_ns.is_none() {
             outgoing.accepted = n;
         }

@@ -116,9 +116,11 @@ pub(super) fn secure_begun_frame(outgoing: &mut Outgoing, ring: &Ring) {
     };
     let room = begun.header.len() + left;
     if let Some(lease) = gather.take_buffer() {
-        let lease = if outgoing.plan.used.end + room > lease.len() {
+        // What was carried before may still be under way, sent without a copy.
+        let held = lease.is_held() && outgoing.cursor.has_carried(&outgoing.plan);
+        let lease = if held || outgoing.plan.used.end + room > lease.len() {
             let rest = outgoing.cursor.rest(&mut outgoing.plan);
-            lease.into_heap(rest, room)
+            lease.into_another(ring.arena(), rest, room)
         } else {
             lease
         };

@@ -20,6 +20,7 @@ use super::repeat::Repeat;
 use super::represent::Digested;
 use super::seek::site_key;
 use super::timers::Timers;
+use super::zero_copy;
 use crate::files::coding::CodedCache;
 use crate::files::{Cache, DigestCache, Identity, OpenFile, PageCache};
 use crate::h2;
@@ -83,6 +84,7 @@ pub(super) struct Shared {
     /// Connections that wait for an arena slot, the longest first.
     pub(super) starved: VecDeque<Owner>,
     pub(super) pool: Pool,
+    pub(super) zero_copy: zero_copy::Policy,
     /// The connection that was last sent little, as it has been all along, and when.
     pub(super) answered_briefly: Option<(Owner, u64)>,
     pub(super) timers: Timers,
@@ -130,6 +132,7 @@ impl Shared {
             dirty: Dirty::default(),
             starved: VecDeque::new(),
             pool: Pool::default(),
+            zero_copy: zero_copy::Policy::default(),
             answered_briefly: None,
             timers: Timers::default(),
             counters: Counters::new(),

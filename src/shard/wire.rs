@@ -111,6 +111,11 @@ impl Cursor {
         })
     }
 
+    /// Whether the buffer behind the plan's bytes has been used.
+    pub(super) fn has_carried(&self, plan: &Plan<FileRef>) -> bool {
+        self.carry.end > plan.used.end
+    }
+
     /// The rest of the begun frame is at `range` of the buffer now; the slot goes on at `at` with the next hole.
     pub(super) fn carry(&mut self, range: Range<usize>, at: usize) {
         self.carry = range;

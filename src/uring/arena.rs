@@ -75,11 +75,11 @@ impl Arena {
         Some(Lease {
             base,
             bytes: CLASS_BYTES[class],
-            home: Home::Arena {
+            home: Home::Arena(Hold {
                 shared: Rc::clone(&self.shared),
                 unit,
                 class,
-            },
+            }),
         })
     }
 
@@ -119,13 +119,47 @@ pub struct Lease {
 
 /// Where a lease's memory goes back to.
 enum Home {
-    Arena {
-        shared: Rc<Shared>,
-        unit: u32,
-        class: usize,
-    },
+    Arena(Hold),
     /// A boxed slice of its own.
     Heap,
+}
+
+/// Keeps a slot from being leased again, beside its lease and when that is gone: for a kernel that still reads from it.
+pub(super) struct Hold {
+    shared: Rc<Shared>,
+    unit: u32,
+    class: usize,
+}
+
+impl Hold {
+    fn again(&self) -> Self {
+        self.shared.slots.borrow_mut().hold(self.unit);
+        Self {
+            shared: Rc::clone(&self.shared),
+            unit: self.unit,
+            class: self.class,
+        }
+    }
+
+    /// Whether it is the only one.
+    fn is_last(&self) -> bool {
+        self.shared.slots.borrow().holds(self.unit) == 1
+    }
+
+    /// The slot: number and bytes.
+    #[cfg(test)]
+    pub(super) fn slot(&self) -> (u32, usize) {
+        (self.unit, CLASS_BYTES[self.class])
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared
+            .slots
+            .borrow_mut()
+            .release(self.unit, self.class);
+    }
 }
 
 impl Lease {
@@ -140,12 +174,29 @@ impl Lease {
         self.bytes
     }
 
-    /// Bytes of the arena that it holds.
+    /// What keeps the slot from being leased again; `None` outside of an arena.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        match &self.home {
+            Home::Arena(hold) => Some(hold.again()),
+            Home::Heap => None,
+        }
+    }
+
+    /// Whether something else keeps the slot too: what was sent of it must stay as it is.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        match &self.home {
+            Home::Arena(hold) => !hold.is_last(),
+            Home::Heap => false,
+        }
+    }
+
+    /// The slot that it holds of the arena: number and bytes.
     #[cfg(test)]
-    pub(super) fn arena_bytes(&self) -> usize {
-        match self.home {
-            Home::Arena { .. } => self.bytes,
-            Home::Heap => 0,
+    pub(crate) fn arena_slot(&self) -> Option<(u32, usize)> {
+        match &self.home {
+            Home::Arena(hold) => Some(hold.slot()),
+            Home::Heap => None,
         }
     }
 
@@ -159,6 +210,21 @@ impl Lease {
         copy.extend_from_slice(&self[range]);
         copy.resize(copy.len() + room, 0);
         Self::of(copy)
+    }
+
+    /// As [`Lease::into_heap`], but into another slot of `arena` when there is one.
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    pub fn into_another(self, arena: &Arena, range: Range<usize>, room: usize) -> Self {
+        match arena.lease(range.len() + room) {
+            Some(mut other) if other.len() >= range.len() + room => {
+                other[..range.len()].copy_from_slice(&self[range]);
+                other
+            }
+            _ => self.into_heap(range, room),
+        }
     }
 
     /// Zeroed memory of its own, outside of any arena.
@@ -197,17 +263,10 @@ impl DerefMut for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        match &self.home {
-            Home::Arena {
-                shared,
-                unit,
-                class,
-            } => shared.slots.borrow_mut().give_back(*unit, *class),
-            Home::Heap => {
-                let slice = NonNull::slice_from_raw_parts(self.base, self.bytes);
-                // SAFETY: leaked from a box of this length by `into_heap`, and nobody else has it.
-                drop(unsafe { Box::from_raw(slice.as_ptr()) });
-            }
+        if let Home::Heap = self.home {
+            let slice = NonNull::slice_from_raw_parts(self.base, self.bytes);
+            // SAFETY: leaked from a box of this length by `into_heap`, and nobody else has it.
+            drop(unsafe { Box::from_raw(slice.as_ptr()) });
         }
     }
 }
@@ -236,6 +295,8 @@ struct Unit {
     class: u32,
     previous: u32,
     next: u32,
+    /// Of the leased slot that begins here: its lease, and what else keeps it.
+    holds: u32,
 }
 
 impl Slots {
@@ -245,6 +306,7 @@ impl Slots {
             class: NONE,
             previous: NONE,
             next: NONE,
+            holds: 0,
         };
         let mut slots = Self {
             heads: [NONE; CLASS_BYTES.len()],
@@ -268,7 +330,24 @@ impl Slots {
             }
         }
         self.leased_bytes += CLASS_BYTES[class];
+        self.units[unit as usize].holds = 1;
         Some(unit)
+    }
+
+    fn holds(&self, unit: u32) -> u32 {
+        self.units[unit as usize].holds
+    }
+
+    fn hold(&mut self, unit: u32) {
+        self.units[unit as usize].holds += 1;
+    }
+
+    fn release(&mut self, unit: u32, class: usize) {
+        let holds = &mut self.units[unit as usize].holds;
+        *holds -= 1;
+        if *holds == 0 {
+            self.give_back(unit, class);
+        }
     }
 
     fn give_back(&mut self, unit: u32, class: usize) {
@@ -303,6 +382,7 @@ impl Slots {
             class: class as u32,
             previous: NONE,
             next,
+            holds: 0,
         };
         self.heads[class] = unit;
     }
@@ -336,10 +416,7 @@ mod tests {
     const MIB: usize = 1 << 20;
 
     fn unit(lease: &Lease) -> u32 {
-        match lease.home {
-            Home::Arena { unit, .. } => unit,
-            Home::Heap => panic!("not in the arena"),
-        }
+        lease.arena_slot().unwrap().0
     }
 
     #[test]
@@ -351,6 +428,22 @@ mod tests {
         let copy = lease.into_heap(50..150, 10);
         assert_eq!(arena.leased(), 0);
         assert_eq!((copy.len(), copy[0], copy[99], copy[109]), (110, 8, 7, 0));
+    }
+
+    #[test]
+    fn a_slot_that_is_held_is_not_leased_again() {
+        let arena = Arena::new(MIB).unwrap();
+        let lease = arena.lease(MIB).unwrap();
+        assert!(!lease.is_held());
+        let (first, second) = (lease.hold().unwrap(), lease.hold().unwrap());
+        drop(first);
+        assert!(lease.is_held());
+        assert!(lease.into_heap(0..10, 0).hold().is_none());
+        assert_eq!(arena.leased(), MIB);
+        assert!(arena.lease(1).is_none());
+        drop(second);
+        assert_eq!(arena.leased(), 0);
+        assert!(!arena.lease(MIB).unwrap().is_held());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::MAX_SEGMENTS;
-use super::arena::Lease;
+use super::arena::{Hold, Lease};
 use super::mapping::Mapping;
 
 /// The parts of one send, and everything that they point to. Meant to be reused: once warm it allocates nothing.
@@ -40,6 +40,22 @@ impl Part {
             Self::Mapped(_, range) => (range.end - range.start) as usize,
             Self::Bytes(bytes) => bytes.len(),
         }
+    }
+}
+
+/// What a send without a copy refers to until the kernel has let go of it.
+#[cfg_attr(not(test), expect(dead_code, reason = "held, not looked at"))]
+pub(super) struct Held {
+    slot: Option<Hold>,
+    mappings: Vec<Rc<Mapping>>,
+    bytes: Vec<Bytes>,
+}
+
+impl Held {
+    /// The slot of the arena: number and bytes.
+    #[cfg(test)]
+    pub(super) fn arena_slot(&self) -> Option<(u32, usize)> {
+        self.slot.as_ref().map(Hold::slot)
     }
 }
 
@@ -107,10 +123,40 @@ impl Gather {
         self.buffer.as_deref_mut()
     }
 
-    /// Bytes of the arena that its buffer holds.
+    /// The slot of the arena that its buffer holds: number and bytes.
     #[cfg(test)]
-    pub(crate) fn arena_bytes(&self) -> usize {
-        self.buffer.as_ref().map_or(0, Lease::arena_bytes)
+    pub(crate) fn arena_slot(&self) -> Option<(u32, usize)> {
+        self.buffer.as_ref().and_then(Lease::arena_slot)
+    }
+
+    /// What keeps all that the parts refer to where it is, and from being used again. `None` when that cannot be had: a
+    /// buffer outside of the arena may be freed.
+    pub(super) fn hold(&self) -> Option<Held> {
+        let slot = match &self.buffer {
+            Some(lease) => Some(lease.hold()?),
+            None => None,
+        };
+        let mut held = Held {
+            slot,
+            mappings: Vec::new(),
+            bytes: Vec::new(),
+        };
+        for part in &self.parts {
+            match part {
+                Part::Buffer(_) => {}
+                Part::Mapped(mapping, _) => {
+                    if !held
+                        .mappings
+                        .last()
+                        .is_some_and(|last| Rc::ptr_eq(last, mapping))
+                    {
+                        held.mappings.push(Rc::clone(mapping));
+                    }
+                }
+                Part::Bytes(bytes) => held.bytes.push(bytes.clone()),
+            }
+        }
+        Some(held)
     }
 
     /// Appends a stretch of the buffer; one that continues the stretch before it is joined to it.
@@ -221,6 +267,24 @@ impl Gather {
     /// # Panics
     /// When a stretch does not lie in the buffer (which may have been exchanged since it was pushed).
     pub(super) fn prepare_send(&mut self) -> Prepared {
+        self.build_iovecs();
+        match self.iovecs[..] {
+            [] => Prepared::One(ptr::null(), 0),
+            [only] => Prepared::One(only.iov_base.cast_const().cast(), only.iov_len),
+            _ => Prepared::Many(self.build_header()),
+        }
+    }
+
+    /// As [`Gather::prepare_send`], always as a message.
+    ///
+    /// # Panics
+    /// As there.
+    pub(super) fn prepare_message(&mut self) -> *const libc::msghdr {
+        self.build_iovecs();
+        self.build_header()
+    }
+
+    fn build_iovecs(&mut self) {
         self.iovecs.clear();
         let buffer = self.buffer.as_ref();
         for part in self.parts.iter().take(MAX_SEGMENTS) {
@@ -231,20 +295,16 @@ impl Gather {
             };
             self.iovecs.push(iovec(base, len));
         }
-        match self.iovecs[..] {
-            [] => Prepared::One(ptr::null(), 0),
-            [only] => Prepared::One(only.iov_base.cast_const().cast(), only.iov_len),
-            _ => {
-                // SAFETY: all of `msghdr` is integers and pointers, for which zero is a value: no name, no control
-                // data, no flags.
-                let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-                header.msg_iov = self.iovecs.as_mut_ptr();
-                header.msg_iovlen = self.iovecs.len() as _;
-                self.header.clear();
-                self.header.push(header);
-                Prepared::Many(self.header.as_ptr())
-            }
-        }
+    }
+
+    fn build_header(&mut self) -> *const libc::msghdr {
+        // SAFETY: all of `msghdr` is integers and pointers, for which zero is a value: no name, no control data, no flags.
+        let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+        header.msg_iov = self.iovecs.as_mut_ptr();
+        header.msg_iovlen = self.iovecs.len() as _;
+        self.header.clear();
+        self.header.push(header);
+        self.header.as_ptr()
     }
 
     /// Builds the segments that a read into the buffer is submitted with, at most 1,024 of them. The address is good

@@ -12,7 +12,7 @@ use io_uring::cqueue;
 use rustix::io::Errno;
 
 use super::buf_ring::{BufRing, RecvBuffer};
-use super::gather::Gather;
+use super::gather::{Gather, Held};
 use super::mapping::Mapping;
 
 /// Who is told of a completion: a slot of the caller's slab and the generation of what lives there.
@@ -62,6 +62,11 @@ pub enum Event {
         /// Bytes taken by the socket; `EAGAIN` when it was full.
         result: Result<usize, Errno>,
     },
+    /// The kernel has let go of what a send without a copy referred to.
+    Released {
+        /// Whether it had to copy all the same.
+        copied: bool,
+    },
     /// The socket can be written to, or something has happened to it.
     Writable {
         /// Whether a send would do something: take bytes or tell an error. If not, the peer has only ended its side
@@ -99,6 +104,14 @@ pub(super) enum Op {
     RecvOnce,
     Discard,
     Send(Box<Gather>),
+    /// Sent without a copy, when the second is there; told of in two completions, of which this waits for the first.
+    SendZeroCopy(Box<Gather>, Held),
+    /// The second completion is waited for.
+    Release {
+        held: Held,
+        /// Whether anything was sent: else the kernel says that it copied.
+        sent: bool,
+    },
     Writable,
     Read {
         file: Rc<OwnedFd>,
@@ -140,6 +153,9 @@ impl From<cqueue::Entry> for Cqe {
 /// `user_data` of operations of which nobody is told (cancellations). No entry has this index.
 pub(super) const UNTOLD: u64 = u64::MAX;
 
+/// `IORING_NOTIF_USAGE_ZC_COPIED` (linux/io_uring.h).
+const NOTIF_USAGE_ZC_COPIED: u32 = 1 << 31;
+
 /// The operations in flight.
 #[derive(Default)]
 pub(super) struct Table {
@@ -147,6 +163,8 @@ pub(super) struct Table {
     free: Vec<u32>,
     /// `user_data` of each owner's receive.
     receives: HashMap<Owner, u64>,
+    /// Operations of which only the release is waited for.
+    releases: usize,
 }
 
 struct Entry {
@@ -185,9 +203,15 @@ impl Table {
         user_data
     }
 
-    /// Operations in flight.
+    /// Operations in flight. Not those that are done but for the kernel's letting go of memory: that may take as long as
+    /// the peer's acknowledgement does.
     pub(super) fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.entries.len() - self.free.len() - self.releases
+    }
+
+    /// Whether the kernel still refers to memory of operations that are done.
+    pub(super) fn has_releases(&self) -> bool {
+        self.releases > 0
     }
 
     /// The operations in flight, each with its owner.
@@ -209,12 +233,21 @@ impl Table {
         let (owner, op) = match self.find(cqe.user_data)? {
             (owner, Op::Accept) if more => (owner, Op::Accept),
             (owner, Op::Recv) if more => (owner, Op::Recv),
+            (_, Op::SendZeroCopy(..)) if more => return self.await_release(cqe),
             // Not the last completion of a one-shot operation: its memory stays where it is.
             _ if more => return None,
             _ => self.remove(cqe.user_data)?,
         };
+        if let Op::Release { held, sent } = op {
+            drop(held);
+            // Its result is neither a count nor an error number.
+            let copied = cqe.result as u32 & NOTIF_USAGE_ZC_COPIED != 0;
+            let event = Event::Released { copied };
+            return sent.then_some(Completion { owner, event });
+        }
         let result = result_of(cqe.result);
         let event = match op {
+            Op::Release { .. } => return None,
             Op::Accept => Event::Accepted {
                 socket: result.map(owned),
                 more,
@@ -240,7 +273,7 @@ impl Table {
             Op::Discard => Event::Discarded {
                 result: result.map(|len| len as usize),
             },
-            Op::Send(gather) => Event::Sent {
+            Op::Send(gather) | Op::SendZeroCopy(gather, _) => Event::Sent {
                 gather,
                 result: result.map(|sent| sent as usize),
             },
@@ -288,6 +321,22 @@ impl Table {
         Some(Completion { owner, event })
     }
 
+    /// The first completion of a send without a copy: its gather goes back, what it refers to is kept for the second.
+    fn await_release(&mut self, cqe: Cqe) -> Option<Completion> {
+        let result = result_of(cqe.result).map(|sent| sent as usize);
+        let entry = &mut self.entries[cqe.user_data as u32 as usize];
+        let Some(Op::SendZeroCopy(gather, held)) = entry.op.take() else {
+            return None;
+        };
+        let sent = result.is_ok_and(|sent| sent > 0);
+        entry.op = Some(Op::Release { held, sent });
+        self.releases += 1;
+        Some(Completion {
+            owner: entry.owner,
+            event: Event::Sent { gather, result },
+        })
+    }
+
     fn find(&self, user_data: u64) -> Option<(Owner, &Op)> {
         let entry = self.entries.get(user_data as u32 as usize)?;
         let op = entry.op.as_ref()?;
@@ -301,6 +350,9 @@ impl Table {
         let owner = entry.owner;
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(index);
+        if matches!(op, Op::Release { .. }) {
+            self.releases -= 1;
+        }
         if matches!(op, Op::Recv) && self.receives.get(&owner) == Some(&user_data) {
             self.receives.remove(&owner);
         }

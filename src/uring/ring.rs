@@ -32,6 +32,12 @@ const MADV_POPULATE_READ: i32 = 22;
 /// Most that is populated at once: before Linux 6.12 the length is read from 32 bits.
 const MAX_POPULATE_BYTES: usize = 1 << 30;
 
+/// Without waiting for room, and without a signal when the peer is gone (send(2)).
+const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+
+/// `IORING_SEND_ZC_REPORT_USAGE` (linux/io_uring.h, Linux 6.2): the notification says whether the kernel copied.
+const SEND_ZC_REPORT_USAGE: u16 = 1 << 3;
+
 /// Who owns an operation of which nobody is told.
 const NOBODY: Owner = Owner {
     slot: u32::MAX,
@@ -211,17 +217,51 @@ impl Ring {
     /// # Panics
     /// When a part does not lie in the gather's buffer.
     pub fn send(&mut self, fd: BorrowedFd<'_>, mut gather: Box<Gather>, owner: Owner) {
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
         let fd = Fd(fd.as_raw_fd());
         let sqe = match gather.prepare_send() {
             Prepared::One(base, len) => {
                 let len = u32::try_from(len).unwrap_or(u32::MAX);
-                opcode::Send::new(fd, base, len).flags(flags).build()
+                opcode::Send::new(fd, base, len).flags(SEND_FLAGS).build()
             }
-            Prepared::Many(header) => opcode::SendMsg::new(fd, header).flags(flags as u32).build(),
+            Prepared::Many(header) => opcode::SendMsg::new(fd, header)
+                .flags(SEND_FLAGS as u32)
+                .build(),
         };
         // SAFETY: the entry points to what the gather owns on the heap, which the table keeps and leaves alone.
         unsafe { self.queue(owner, Op::Send(gather), sqe) };
+    }
+
+    /// As [`Ring::send`], without copying where the network card can read memory by itself: [`Event::Sent`] when the socket
+    /// has taken it, and [`Event::Released`] when the kernel has let go of what was sent, which stays as it is until then
+    /// whatever becomes of the gather (`IORING_OP_SENDMSG_ZC`).
+    ///
+    /// What was sent must not be overwritten before the release: [`Lease::is_held`](super::Lease::is_held).
+    ///
+    /// [`Event::Sent`] may carry what a send with a copy does not end with: `EINVAL` (Linux before 6.2), `EOPNOTSUPP` (not on
+    /// this socket), `ENOMEM` (more than may be locked).
+    ///
+    /// # Errors
+    /// The gather, and nothing is sent, when its buffer is not of the arena.
+    ///
+    /// # Panics
+    /// As [`Ring::send`].
+    pub fn send_zero_copy(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        mut gather: Box<Gather>,
+        owner: Owner,
+    ) -> Result<(), Box<Gather>> {
+        let Some(held) = gather.hold() else {
+            return Err(gather);
+        };
+        let sqe = opcode::SendMsgZc::new(Fd(fd.as_raw_fd()), gather.prepare_message())
+            .flags(SEND_FLAGS as u32)
+            .ioprio(SEND_ZC_REPORT_USAGE)
+            .build();
+        // SAFETY: the entry points to what the gather owns on the heap, which the table keeps and leaves alone until the
+        // first completion; what that in turn points to is also held until the second.
+        unsafe { self.queue(owner, Op::SendZeroCopy(gather, held), sqe) };
+        Ok(())
     }
 
     /// Waits until the socket takes more, or fails: [`Event::Writable`].
@@ -448,6 +488,11 @@ impl Drop for Ring {
                 mem::forget(Rc::clone(&self.buffers));
                 mem::forget(self.arena.clone());
             }
+        }
+        if self.ops.has_releases() {
+            // The kernel reads on until peers have acknowledged, and keeps the pages by itself: they must only not be used
+            // again.
+            mem::forget(mem::take(&mut self.ops));
         }
     }
 }

@@ -21,6 +21,7 @@ const ACCEPT: u8 = opcode::AcceptMulti::CODE;
 const RECV: u8 = opcode::RecvMulti::CODE;
 const SEND: u8 = opcode::Send::CODE;
 const SENDMSG: u8 = opcode::SendMsg::CODE;
+const SENDMSG_ZC: u8 = opcode::SendMsgZc::CODE;
 const POLL: u8 = opcode::PollAdd::CODE;
 const READV: u8 = opcode::Readv::CODE;
 const OPEN: u8 = opcode::OpenAt2::CODE;
@@ -30,10 +31,12 @@ const READ: u8 = opcode::Read::CODE;
 const CANCEL: u8 = opcode::AsyncCancel2::CODE;
 const CLOSE: u8 = opcode::Close::CODE;
 
-/// `IORING_CQE_F_BUFFER`, `IORING_CQE_F_MORE`, `IORING_RECV_MULTISHOT`, `IORING_ASYNC_CANCEL_FD` and `_ANY`
-/// (linux/io_uring.h).
+/// `IORING_CQE_F_BUFFER`, `IORING_CQE_F_MORE`, `IORING_CQE_F_NOTIF`, `IORING_NOTIF_USAGE_ZC_COPIED`,
+/// `IORING_RECV_MULTISHOT`, `IORING_ASYNC_CANCEL_FD` and `_ANY` (linux/io_uring.h).
 pub(super) const CQE_BUFFER: u32 = 1;
 pub(super) const CQE_MORE: u32 = 2;
+const CQE_NOTIF: u32 = 8;
+const ZC_COPIED: i32 = i32::MIN;
 const RECV_MULTISHOT: u16 = 2;
 const CANCEL_FD: u32 = 2;
 const CANCEL_ANY: u32 = 4;
@@ -57,6 +60,10 @@ pub(crate) struct Odds {
     pub(crate) socket: usize,
     /// A read fails (`EIO`).
     pub(crate) medium: usize,
+    /// A send without a copy is copied all the same.
+    pub(crate) copied: usize,
+    /// There is no sending without a copy (`EINVAL`, `EOPNOTSUPP`, `ENOMEM`).
+    pub(crate) refused_zero_copy: usize,
 }
 
 /// What a descriptor is of.
@@ -83,6 +90,10 @@ struct Pending {
     memory: Vec<Segment>,
     /// Of memory that the kernel reads.
     sample: Option<u64>,
+    /// What of it is referred to after the operation is done.
+    referred: Vec<Segment>,
+    /// That is all that is left of the operation: whether it was copied.
+    release: Option<bool>,
 }
 
 /// See the module's documentation.
@@ -104,6 +115,8 @@ pub(crate) struct Kernel {
     pending: Vec<Pending>,
     pub(super) completed: VecDeque<Cqe>,
     steps: u64,
+    /// Sends without a copy.
+    pub(crate) uncopied: u64,
     /// Somebody has written to the pipe.
     wakes: bool,
     nothing: OwnedFd,
@@ -126,6 +139,7 @@ impl Kernel {
             pending: Vec::new(),
             completed: VecDeque::new(),
             steps: 0,
+            uncopied: 0,
             wakes: false,
             nothing: rustix::fs::open("/", flags, Mode::empty()).unwrap(),
         }
@@ -220,6 +234,8 @@ impl Kernel {
             result: None,
             memory: Vec::new(),
             sample: None,
+            referred: Vec::new(),
+            release: None,
         };
         if self.befalls(self.odds.late) {
             pending.from += 1 + self.random.below(200) as u64;
@@ -232,8 +248,12 @@ impl Kernel {
                 assert!(sqe.ioprio & RECV_MULTISHOT != 0, "receives go on");
                 self.check_alone(object, &[RECV]);
             }
-            SEND | SENDMSG => {
-                self.check_alone(object, &[SEND, SENDMSG, POLL]);
+            SENDMSG_ZC if self.befalls(self.odds.refused_zero_copy) => {
+                let errno = [Errno::INVAL, Errno::OPNOTSUPP, Errno::NOMEM];
+                pending.result = Some(-self.random.pick(&errno).raw_os_error());
+            }
+            SEND | SENDMSG | SENDMSG_ZC => {
+                self.check_alone(object, &[SEND, SENDMSG, SENDMSG_ZC, POLL]);
                 pending.memory = if sqe.opcode == SEND {
                     vec![Segment {
                         addr: sqe.addr as usize,
@@ -246,6 +266,13 @@ impl Kernel {
                 pending.result = Some(self.send(object, &pending.memory));
                 let mappings = &self.mappings;
                 let ours = |segment: &Segment| file_at(mappings, segment.addr).is_none();
+                let mut left = pending.result.map_or(0, |sent| sent.max(0) as usize);
+                for segment in &pending.memory {
+                    let sent = segment.first(left);
+                    left -= sent.len;
+                    pending.referred.push(sent);
+                }
+                pending.referred.retain(ours);
                 pending.memory.retain(ours);
                 pending.sample = Some(sample(&pending.memory));
             }
@@ -270,7 +297,10 @@ impl Kernel {
     /// A socket has one operation of a direction.
     fn check_alone(&self, object: Option<Object>, opcodes: &[u8]) {
         assert!(matches!(object, Some(Object::Socket(_))), "it is open");
-        let same = |other: &Pending| other.object == object && opcodes.contains(&other.sqe.opcode);
+        let same = |other: &Pending| {
+            let matches = other.object == object && opcodes.contains(&other.sqe.opcode);
+            matches && other.release.is_none()
+        };
         assert!(!self.pending.iter().any(same), "one at a time");
     }
 
@@ -296,6 +326,13 @@ impl Kernel {
         let at = self.random.pick(&ready);
         self.complete_at(at);
         true
+    }
+
+    /// Lets go of all memory of sends that are done.
+    pub(crate) fn release_all(&mut self) {
+        while let Some(at) = (self.pending.iter()).position(|pending| pending.release.is_some()) {
+            self.complete_at(at);
+        }
     }
 
     /// Whether a completion waits to be seen.
@@ -324,7 +361,10 @@ impl Kernel {
 
     /// Whether a send is done of which the ring has not heard.
     pub(crate) fn has_sent(&self) -> bool {
-        let sends = |pending: &Pending| matches!(pending.sqe.opcode, SEND | SENDMSG);
+        let sends = |pending: &Pending| {
+            let sends = matches!(pending.sqe.opcode, SEND | SENDMSG | SENDMSG_ZC);
+            sends && pending.release.is_none()
+        };
         self.has_completion() || self.pending.iter().any(sends)
     }
 
@@ -359,7 +399,23 @@ impl Kernel {
         }
         let Pending { sqe, object, .. } = self.pending[at];
         self.check_memory(at);
+        if let Some(copied) = self.pending[at].release {
+            self.pending.remove(at);
+            self.uncopied += u64::from(!copied);
+            return self.complete(&sqe, if copied { ZC_COPIED } else { 0 }, CQE_NOTIF);
+        }
         let (result, flags) = match (sqe.opcode, object) {
+            (SENDMSG_ZC, _) => {
+                let result = self.pending[at].result.unwrap();
+                let copied = result <= 0 || self.befalls(self.odds.copied);
+                let pending = &mut self.pending[at];
+                // Some errors come before there is anything to be released.
+                let refused = pending.sample.is_none();
+                pending.memory = std::mem::take(&mut pending.referred);
+                pending.sample = Some(sample(&pending.memory));
+                pending.release = Some(copied);
+                (result, if refused { 0 } else { CQE_MORE })
+            }
             (ACCEPT, Some(Object::Listener(listener))) => self.accept(listener),
             (RECV, Some(Object::Socket(id))) => self.recv(id),
             (POLL, Some(Object::Socket(id))) => (self.poll(id), 0),
@@ -424,11 +480,11 @@ impl Kernel {
                 };
             // What is done already, or being read from a disk, is not stopped.
             let stops = match pending.sqe.opcode {
-                SEND | SENDMSG | FADVISE => false,
+                SEND | SENDMSG | SENDMSG_ZC | FADVISE => false,
                 READV | OPEN | MADVISE => any || self.random.one_in(2),
                 _ => true,
             };
-            if matches && (stops || any) {
+            if matches && (stops || any) && pending.release.is_none() {
                 found += 1;
                 let pending = self.pending.remove(at);
                 self.complete(&pending.sqe, -Errno::CANCELED.raw_os_error(), 0);
@@ -445,7 +501,8 @@ impl Kernel {
 
     fn close(&mut self, sqe: &Sqe) {
         let object = self.objects.remove(&sqe.fd);
-        let busy = self.pending.iter().any(|pending| pending.sqe.fd == sqe.fd);
+        let busy = |pending: &Pending| pending.sqe.fd == sqe.fd && pending.release.is_none();
+        let busy = self.pending.iter().any(busy);
         assert!(!busy, "{object:?} is closed with operations in flight");
         match object {
             Some(Object::Socket(id)) => self.sockets[id].close(),

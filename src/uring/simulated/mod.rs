@@ -10,7 +10,7 @@
 //! nothing in flight on it, a socket has one receive and one send at a time.
 //!
 //! Descriptors are real ones that can do nothing (`O_PATH`), so that a system call made past the ring by mistake fails.
-//! Zero-copy sends are not simulated: no ring here makes any.
+//! A send without a copy sends what its memory holds at once; that it is still the same at the release is checked.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -26,6 +26,7 @@ mod random;
 mod socket;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use io_uring::squeue;
@@ -110,15 +111,21 @@ impl Ring {
         }
     }
 
-    /// The owner of each operation in flight, and the bytes of the arena that they hold.
-    pub(crate) fn held(&self) -> (Vec<Owner>, usize) {
-        let (mut owners, mut bytes) = (Vec::new(), 0);
+    /// The owner of each operation in flight, and the slots of the arena that they hold: number and bytes.
+    pub(crate) fn held(&self) -> (Vec<Owner>, BTreeMap<u32, usize>) {
+        let (mut owners, mut slots) = (Vec::new(), BTreeMap::new());
         for (owner, op) in self.ops.operations() {
-            owners.push(owner);
-            if let Op::Send(gather) | Op::Read { gather, .. } = op {
-                bytes += gather.arena_bytes();
+            slots.extend(match op {
+                Op::Send(gather) | Op::SendZeroCopy(gather, _) | Op::Read { gather, .. } => {
+                    gather.arena_slot()
+                }
+                Op::Release { held, .. } => held.arena_slot(),
+                _ => None,
+            });
+            if !matches!(op, Op::Release { .. }) {
+                owners.push(owner);
             }
         }
-        (owners, bytes)
+        (owners, slots)
     }
 }

@@ -113,6 +113,76 @@ fn a_gather_arrives_in_order() {
 }
 
 #[test]
+fn what_is_sent_without_a_copy_is_held_until_the_kernel_lets_go_of_it() {
+    let mut ring = ring();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, _) = listener.accept().unwrap();
+    let content = pattern(100_000);
+    let file = file(&content);
+    let mapping = Rc::new(Mapping::new(file.as_fd(), 100_000).unwrap());
+    let mut gather = gather(&ring, 100);
+    gather.buffer_mut().unwrap()[..9].copy_from_slice(b"the head:");
+    gather.push_buffer(0..9);
+    gather.push_mapped(&mapping, 0..100_000);
+    ring.send_zero_copy(ours.as_fd(), gather, OWNER).unwrap();
+
+    let (mut gather, result) = sent(event(&mut ring));
+    if result == Err(Errno::INVAL) {
+        // Linux 6.1 cannot say whether it copied.
+        ring.send(ours.as_fd(), gather, OWNER);
+        assert!(sent(event(&mut ring)).1.is_ok());
+        return;
+    }
+    let taken = result.unwrap();
+    assert_eq!(ring.in_flight(), 0, "the send is over");
+    let lease = gather.take_buffer().unwrap();
+    gather.clear();
+    assert!(lease.is_held());
+    assert_eq!(Rc::strong_count(&mapping), 2);
+    drop(lease);
+    assert_ne!(ring.arena().leased(), 0);
+
+    let mut got = vec![0; taken];
+    client.read_exact(&mut got).unwrap();
+    let Event::Released { copied } = event(&mut ring) else {
+        panic!("not released");
+    };
+    assert!(copied, "no card sends to this machine");
+    assert_eq!((ring.arena().leased(), Rc::strong_count(&mapping)), (0, 1));
+    assert!(got == [b"the head:", &content[..taken - 9]].concat());
+}
+
+#[test]
+fn what_is_not_of_the_arena_is_not_sent_without_a_copy() {
+    let mut ring = ring();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut gather = Gather::new();
+    gather.set_buffer(Lease::on_heap(10));
+    gather.push_buffer(0..10);
+    let gather = ring
+        .send_zero_copy(ours.as_fd(), gather, OWNER)
+        .unwrap_err();
+    assert_eq!((gather.remaining(), ring.in_flight()), (10, 0));
+}
+
+#[test]
+fn a_socket_that_cannot_send_without_a_copy_says_so() {
+    let mut ring = ring();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut gather = gather(&ring, 10);
+    gather.push_buffer(0..10);
+    ring.send_zero_copy(ours.as_fd(), gather, OWNER).unwrap();
+    let (gather, result) = sent(event(&mut ring));
+    assert!(matches!(result, Err(Errno::OPNOTSUPP | Errno::INVAL)));
+    drop(gather);
+    // Of what was not sent nothing is said.
+    ring.wait(Duration::from_millis(20));
+    assert!(ring.next().is_none());
+    assert_eq!(ring.arena().leased(), 0);
+}
+
+#[test]
 fn a_full_socket_takes_the_rest_when_it_is_writable() {
     let mut ring = ring();
     let (ours, mut theirs) = UnixStream::pair().unwrap();

@@ -9,8 +9,8 @@ use crate::shard::connection::{Connection, Phase};
 use crate::shard::protocol::Protocol;
 use crate::shard::shared::KIND;
 use crate::shard::timers::Timer;
-use crate::uring::Slab;
 use crate::uring::simulated::Kernel;
+use crate::uring::{Lease, Slab};
 
 /// How long the slot of one who is slow is held at most.
 const STALLED_NS: u64 = 2 * Timer::Stalled.after_ns();
@@ -24,14 +24,14 @@ impl World<'_> {
         let shard = &mut self.shard;
         assert_eq!(shard.shared.counters.panics, 0, "no panic");
         let (in_flight, mut leased) = shard.shared.ring.held();
-        leased += self.taken.iter().map(|lease| lease.len()).sum::<usize>();
+        leased.extend(self.taken.iter().filter_map(Lease::arena_slot));
         for key in shard.connections.keys() {
             let connection = shard.connections.get_mut(key).unwrap();
             let its = in_flight.iter().filter(|owner| **owner == key);
             connection.invariants(its.count() as u32);
             let Connection { outgoing, .. } = connection.as_ref();
             let gather = outgoing.as_ref().and_then(|out| out.gather.as_ref());
-            leased += gather.map_or(0, |gather| gather.arena_bytes());
+            leased.extend(gather.and_then(|gather| gather.arena_slot()));
             if self.loud {
                 let error = match &connection.protocol {
                     Protocol::Http1(core) => format!("{:?}", core.error()),
@@ -46,7 +46,7 @@ impl World<'_> {
             assert!(live, "completions find their connection");
         }
         let there = shard.shared.ring.arena().leased();
-        assert_eq!(there, leased, "no slot is lost");
+        assert_eq!(there, leased.values().sum::<usize>(), "no slot is lost");
         let kernel = self.kernel.borrow();
         for link in &mut self.links {
             if kernel.sockets[link.socket].shut {
@@ -76,8 +76,8 @@ impl World<'_> {
                 && let Some(stalled_ns) = outgoing.stalled_ns
             {
                 let gather = outgoing.gather.as_ref();
-                let leased = gather.map_or(0, |gather| gather.arena_bytes());
-                let held = leased > 0 && !connection.stall_watched;
+                let leased = gather.and_then(|gather| gather.arena_slot());
+                let held = leased.is_some() && !connection.stall_watched;
                 assert!(!held, "who is slow holds no slot for long");
                 // A timer that was started before looks again once.
                 let taken_ns = outgoing.progress_ns.max(stalled_ns);
