@@ -113,6 +113,19 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     pub congestion_control: Option<String>,
 
+    /// Let the kernel seal TLS 1.3 records of large downloads, where it can
+    ///
+    /// Worth it where the network card does that (`ethtool -k` says tls-hw-tx-offload: on); in software it costs as much as
+    /// what ringlane does by itself. Needs the kernel's module tls (`modprobe tls`).
+    #[arg(long)]
+    pub kernel_tls: bool,
+
+    /// Before a shard sleeps, poll the network card for so long: lower latency for a busy core
+    ///
+    /// Needs Linux 6.9. Has no effect over loopback.
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub busy_poll: Option<NonZeroU32>,
+
     /// How much to log, to stderr [default: info]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
@@ -144,6 +157,8 @@ impl ServeArgs {
             keepalive_interval: self.keepalive_interval,
             keepalive_timeout: self.keepalive_timeout,
             congestion_control: self.congestion_control.clone(),
+            kernel_tls: self.kernel_tls.then_some(true),
+            busy_poll: self.busy_poll,
             log_level: self.log_level,
             files: FilesTable {
                 listing: self.no_listing.then_some(false),

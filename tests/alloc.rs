@@ -250,6 +250,8 @@ impl Server {
                 files: FilesConfig::default(),
             },
             tls,
+            kernel_tls: false,
+            busy_poll: None,
             timeouts: ringlane::h2::Timeouts::default(),
         };
         let (sender, reports) = mpsc::channel();

@@ -43,6 +43,10 @@ pub struct File {
     pub keepalive_timeout: Option<NonZeroU32>,
     /// The congestion control of connections, or `system`.
     pub congestion_control: Option<String>,
+    /// Whether sockets seal what is sent over TLS, where the kernel can.
+    pub kernel_tls: Option<bool>,
+    /// Microseconds for which network cards are polled before a shard sleeps.
+    pub busy_poll: Option<NonZeroU32>,
     /// How much is logged.
     pub log_level: Option<LogLevel>,
     /// Settings for every file.
@@ -163,6 +167,8 @@ impl File {
             keepalive_interval: self.keepalive_interval.or(other.keepalive_interval),
             keepalive_timeout: self.keepalive_timeout.or(other.keepalive_timeout),
             congestion_control: self.congestion_control.or(other.congestion_control),
+            kernel_tls: self.kernel_tls.or(other.kernel_tls),
+            busy_poll: self.busy_poll.or(other.busy_poll),
             log_level: self.log_level.or(other.log_level),
             files: self.files.or(other.files),
             mounts: either(self.mounts, other.mounts),
@@ -225,6 +231,8 @@ mod tests {
             keepalive-interval = 30
             keepalive-timeout = 10
             congestion-control = "reno"
+            kernel-tls = true
+            busy-poll = 50
             log-level = "debug"
         "#;
         let file = File::parse(text, Path::new("r.toml")).unwrap();
@@ -235,6 +243,8 @@ mod tests {
         assert_eq!(file.keepalive_interval, NonZeroU32::new(30));
         assert_eq!(file.keepalive_timeout, NonZeroU32::new(10));
         assert_eq!(file.congestion_control.as_deref(), Some("reno"));
+        assert_eq!(file.kernel_tls, Some(true));
+        assert_eq!(file.busy_poll, NonZeroU32::new(50));
         assert_eq!(file.log_level, Some(LogLevel::Debug));
         let empty = File::parse("", Path::new("r.toml")).unwrap();
         assert!(empty.root.is_none() && empty.sites.is_empty());

@@ -110,6 +110,8 @@ pub struct Config {
     drain_timeout: Duration,
     timeouts: Timeouts,
     congestion_control: CongestionControl,
+    kernel_tls: bool,
+    busy_poll: Option<NonZeroU32>,
     log_level: LogLevel,
 }
 
@@ -163,6 +165,8 @@ impl Config {
                 settings.keepalive_timeout,
             )?,
             congestion_control: CongestionControl::new(settings.congestion_control)?,
+            kernel_tls: settings.kernel_tls.unwrap_or(false),
+            busy_poll: settings.busy_poll,
             log_level: settings.log_level.unwrap_or_default(),
         })
     }
@@ -226,6 +230,16 @@ impl Config {
     /// The congestion control of connections.
     pub fn congestion_control(&self) -> &CongestionControl {
         &self.congestion_control
+    }
+
+    /// Whether sockets seal what is sent over TLS, where the kernel can.
+    pub fn kernel_tls(&self) -> bool {
+        self.kernel_tls
+    }
+
+    /// Microseconds for which network cards are polled before a shard sleeps.
+    pub fn busy_poll(&self) -> Option<NonZeroU32> {
+        self.busy_poll
     }
 
     /// How much is logged.

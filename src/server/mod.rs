@@ -72,7 +72,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     signals
         .forward(move |request| to_main.send(Event::Signal(request)).is_ok())
         .map_err(ServerError::Thread)?;
-    shard::probe()?;
+    shard::probe(config.busy_poll())?;
     let reports = forward_reports(events).map_err(ServerError::Thread)?;
     let mut lifecycle = Lifecycle::new(config, inbox, tls.as_ref());
     let bound = listeners.bound;
@@ -99,6 +99,8 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
                         files: config.files(),
                     },
                     tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
+                    kernel_tls: config.kernel_tls(),
+                    busy_poll: config.busy_poll(),
                     timeouts: config.timeouts(),
                 };
                 shard::start(options, reports.clone()).map_err(ServerError::Start)

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::listings::Sending;
-use super::output::{MIN_BURST, Outgoing};
+use super::output::{BULK, MIN_BURST, Outgoing};
 use super::prepare;
 use super::protocol::Protocol;
 use super::shared::Shared;
@@ -54,8 +54,8 @@ pub(super) struct Connection {
     pub(super) operations: u32,
     /// Queued to be flushed.
     pub(super) dirty: bool,
-    /// Its last slot was a large one.
-    pub(super) bulk: bool,
+    /// Wire bytes of its last slot.
+    pub(super) last_slot: usize,
     /// A file that cannot be mapped was answered: slots are placed from then on.
     pub(super) unmapped: bool,
     /// Listings of which a part is to be appended to their answers yet.
@@ -68,6 +68,10 @@ pub(super) struct Connection {
     pub(super) stuck_watched: bool,
     pub(super) unsent: Unsent,
     pub(super) zero_copy: ZeroCopy,
+    /// Its socket was asked to seal, and cannot.
+    pub(super) sealed_here: bool,
+    /// It is ended since its write key is used up.
+    worn_out: bool,
     /// In the queue for an arena slot.
     pub(super) starved: bool,
     /// The core's timers that run.
@@ -106,7 +110,7 @@ impl Connection {
             burst: MIN_BURST,
             operations: 0,
             dirty: false,
-            bulk: false,
+            last_slot: 0,
             unmapped: false,
             listings: Vec::new(),
             opening: 0,
@@ -114,6 +118,8 @@ impl Connection {
             stuck_watched: false,
             unsent: Unsent::new(shared.now_ns),
             zero_copy: ZeroCopy::default(),
+            sealed_here: false,
+            worn_out: false,
             starved: false,
             watch: Watch::default(),
             stall_watched: false,
@@ -265,6 +271,27 @@ impl Connection {
         }
     }
 
+    /// Whether the socket seals what is sent.
+    pub(super) fn is_handed_over(&self) -> bool {
+        matches!(&self.transport, Transport::Session(session) if session.is_handed_over())
+    }
+
+    /// The socket took so many bytes of a slot; whether more may be sent.
+    pub(super) fn note_sealed(&mut self, bytes: usize, shared: &mut Shared) -> bool {
+        let Transport::Session(session) = &mut self.transport else {
+            return true;
+        };
+        if session.is_handed_over() {
+            session.note_sealed(bytes);
+        }
+        let (worn_out, exhausted) = (session.is_worn_out(), session.is_exhausted());
+        if worn_out && !self.worn_out {
+            self.worn_out = true;
+            self.drain(shared);
+        }
+        !exhausted
+    }
+
     /// Whether it is not known yet which protocol the peer speaks.
     pub(super) fn is_untold(&self) -> bool {
         matches!(self.transport, Transport::Cleartext) && self.first.is_some()
@@ -274,7 +301,7 @@ impl Connection {
     pub(super) fn mark(&mut self, shared: &mut Shared) {
         if !self.dirty {
             self.dirty = true;
-            shared.dirty.push(self.key, self.bulk);
+            shared.dirty.push(self.key, self.last_slot >= BULK);
         }
     }
 
@@ -316,8 +343,11 @@ impl Connection {
 
     fn linger(&mut self, shared: &mut Shared) {
         self.phase = Phase::Lingering;
-        // A peer that is gone already makes this fail; the receive says so too.
-        let _ = shared.ring.shutdown_write(self.socket.as_fd());
+        // A socket that seals may have records that would be lost by it; close_notify has told the peer.
+        if !self.is_handed_over() {
+            // A peer that is gone already makes this fail; the receive says so too.
+            let _ = shared.ring.shutdown_write(self.socket.as_fd());
+        }
         shared
             .timers
             .start(Timer::Lingering, self.key, shared.now_ns);

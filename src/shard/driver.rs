@@ -21,6 +21,7 @@ use rustix::io::Errno;
 
 use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
+use super::kernel_tls::KernelTls;
 use super::offload::Offload;
 use super::open::Finished;
 use super::seek::Stage;
@@ -100,6 +101,9 @@ pub(super) async fn run(
 ) -> Result<(), StartError> {
     // The ring is made here, on the thread that will be its single issuer.
     let ring = Ring::new(&RING)?;
+    if let Some(most) = options.busy_poll {
+        ring.busy_poll(most.get())?;
+    }
     let began = Instant::now();
     let mut shard = Shard::new(options, ring, now_secs(), control, pipe, reports);
     shard.begin();
@@ -128,6 +132,14 @@ impl<'a> Shard<'a> {
         pipe: WakePipe,
         reports: &'a Sender<Report>,
     ) -> Self {
+        let mut shared = Shared::new(
+            ring,
+            options.serving,
+            options.timeouts,
+            Offload::new(pipe.wake, pipe.affinity),
+            now_secs,
+        );
+        shared.kernel_tls = KernelTls::new(options.kernel_tls);
         Self {
             index: options.index,
             connections: Slab::default(),
@@ -140,13 +152,7 @@ impl<'a> Shard<'a> {
             reports,
             command: Command::Serve,
             looked: false,
-            shared: Shared::new(
-                ring,
-                options.serving,
-                options.timeouts,
-                Offload::new(pipe.wake, pipe.affinity),
-                now_secs,
-            ),
+            shared,
         }
     }
 

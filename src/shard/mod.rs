@@ -10,6 +10,7 @@ mod counters;
 mod dirty;
 mod driver;
 mod input;
+mod kernel_tls;
 mod listings;
 mod offload;
 mod open;
@@ -32,6 +33,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -91,6 +93,10 @@ pub struct Options {
     pub serving: Serving,
     /// The TLS configuration; needed when a listener speaks TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether sockets seal what is sent over TLS, where the kernel can.
+    pub kernel_tls: bool,
+    /// Microseconds for which network cards are polled at most before the shard sleeps.
+    pub busy_poll: Option<NonZeroU32>,
     /// When an idle or silent peer is given up.
     pub timeouts: h2::Timeouts,
 }
@@ -197,12 +203,12 @@ impl Handle {
     }
 }
 
-/// Makes a small ring like those of the shards, and drops it: where io_uring is refused this says why, and what to do,
-/// before an executor is started, which would only panic.
+/// Makes a small ring like those of the shards, and drops it: where io_uring, or polling network cards, is refused this says
+/// why, and what to do, before an executor is started, which would only panic.
 ///
 /// # Errors
 /// What refuses it: a sysctl, a seccomp filter, an old kernel, a limit.
-pub fn probe() -> Result<(), SetupError> {
+pub fn probe(busy_poll: Option<NonZeroU32>) -> Result<(), SetupError> {
     let options = RingOptions {
         entries: 8,
         completions: 16,
@@ -210,7 +216,8 @@ pub fn probe() -> Result<(), SetupError> {
         recv_buffer_bytes: 4_096,
         arena_bytes: 0,
     };
-    Ring::new(&options).map(drop)
+    let ring = Ring::new(&options)?;
+    busy_poll.map_or(Ok(()), |most| ring.busy_poll(most.get()))
 }
 
 /// What wakes a shard.

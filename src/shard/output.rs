@@ -22,6 +22,8 @@ use crate::uring::{Gather, Lease};
 
 /// Wire bytes of the first slots of a connection, and of one whose socket was full.
 pub(super) const MIN_BURST: usize = 64 << 10;
+/// Wire bytes of a slot that is large.
+pub(super) const BULK: usize = MIN_BURST / 2;
 /// Wire bytes of a slot on a connection that takes them whole.
 pub(super) const MAX_BURST: usize = 1 << 20;
 /// The same while another connection asks for little: its answers wait for no more than that.
@@ -43,6 +45,8 @@ pub(super) struct Outgoing {
     pub(super) plan: Box<Plan<FileRef>>,
     pub(super) layout: Layout,
     pub(super) cursor: Cursor,
+    /// It is a TLS record of this type, which the socket seals.
+    record_type: Option<u8>,
     /// How the ring reads into the holes now.
     pub(super) read: Option<BegunRead>,
     /// Holes that are ready, and bytes of the next one that are.
@@ -95,6 +99,7 @@ impl Outgoing {
             plan,
             layout,
             cursor,
+            record_type: None,
             read: None,
             ready: (0, 0),
             accepted: 0,
@@ -114,16 +119,28 @@ impl Connection {
         }
         self.listings
             .retain_mut(|listing| listing.supply(&mut self.protocol));
-        if let Transport::Session(session) = &mut self.transport {
-            session.take_control(&mut self.raw);
+        self.hand_over(shared);
+        let mut record_type = None;
+        match &mut self.transport {
+            Transport::Session(session) if session.is_handed_over() => {
+                if let Some((kind, alert)) = session.take_alert() {
+                    record_type = Some(kind);
+                    self.raw.extend(alert);
+                }
+            }
+            Transport::Session(session) => session.take_control(&mut self.raw),
+            Transport::Cleartext | Transport::Handshake(_) => {}
         }
         let prefix = Bytes::from(std::mem::take(&mut self.raw));
         let layout = match &self.transport {
             Transport::Handshake(_) => None,
             _ if self.abandoned || self.is_untold() || !self.protocol.wants_transmit() => None,
-            Transport::Session(session) => Some(Layout::Sealed(session.layout())),
-            Transport::Cleartext if self.unmapped => Some(Layout::Placed),
-            Transport::Cleartext => Some(Layout::Gathered),
+            _ if record_type.is_some() => None,
+            Transport::Session(session) if !session.is_handed_over() => {
+                Some(Layout::Sealed(session.layout()))
+            }
+            _ if self.unmapped => Some(Layout::Placed),
+            _ => Some(Layout::Gathered),
         };
         let (mut gather, mut plan) = shared.pool.take();
         if let Some(layout) = layout {
@@ -152,12 +169,14 @@ impl Connection {
             self.settle(shared);
             return;
         }
-        self.bulk = plan.wire_len >= MIN_BURST / 2;
-        if self.burst == MIN_BURST && !self.bulk {
+        self.last_slot = plan.wire_len;
+        if self.burst == MIN_BURST && self.last_slot < BULK {
             shared.answered_briefly = Some((self.key, shared.now_ns));
         }
         let layout = layout.unwrap_or(Layout::Placed);
-        self.outgoing = Some(Outgoing::new(gather, plan, layout, prefix, shared.now_ns));
+        let mut outgoing = Outgoing::new(gather, plan, layout, prefix, shared.now_ns);
+        outgoing.record_type = record_type;
+        self.outgoing = Some(outgoing);
         self.prepare(shared);
     }
 
@@ -207,6 +226,9 @@ impl Connection {
             return;
         };
         outgoing.cursor.gather(&outgoing.plan, &mut gather);
+        if let Some(kind) = outgoing.record_type {
+            gather.set_record_type(kind);
+        }
         let bytes = gather.remaining();
         let (socket, key, ring) = (self.socket.as_fd(), self.key, &mut shared.ring);
         let wants = self.zero_copy.wants(bytes, &shared.zero_copy, ring.arena());
@@ -270,6 +292,12 @@ impl Connection {
             let waited = outgoing.stalled_ns.is_some();
             self.protocol.note_drained(n, done, waited, shared.now_ns);
         }
+        if !self.note_sealed(n, shared) {
+            return self.close(shared);
+        }
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
         if !done {
             return self.stall(shared);
         }
@@ -315,7 +343,7 @@ impl Connection {
             self.stall_watched = true;
             shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
         }
-        if matches!(outgoing.layout, Layout::Sealed(_))
+        if !matches!(self.transport, Transport::Cleartext)
             && let Some(limit) = self.unsent.note_full(most, shared.now_ns)
         {
             // One that is no TCP socket does without.

@@ -11,6 +11,7 @@ use super::Serving;
 use super::answer::{Clock, Context, Request, Version};
 use super::counters::Counters;
 use super::dirty::Dirty;
+use super::kernel_tls::KernelTls;
 use super::listings::Listed;
 use super::offload::Offload;
 use super::open::{Jobs, Waiter};
@@ -85,6 +86,7 @@ pub(super) struct Shared {
     pub(super) starved: VecDeque<Owner>,
     pub(super) pool: Pool,
     pub(super) zero_copy: zero_copy::Policy,
+    pub(super) kernel_tls: KernelTls,
     /// The connection that was last sent little, as it has been all along, and when.
     pub(super) answered_briefly: Option<(Owner, u64)>,
     pub(super) timers: Timers,
@@ -133,6 +135,7 @@ impl Shared {
             starved: VecDeque::new(),
             pool: Pool::default(),
             zero_copy: zero_copy::Policy::default(),
+            kernel_tls: KernelTls::No,
             answered_briefly: None,
             timers: Timers::default(),
             counters: Counters::new(),

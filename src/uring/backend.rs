@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use io_uring::squeue;
+use io_uring::types::Napi;
+use rustix::io::Errno;
 
+use super::errno_of;
 use super::op::Cqe;
 use super::queues::{Queues, RingCounters};
 #[cfg(test)]
@@ -75,6 +78,19 @@ impl Backend {
             Self::Kernel(queues) => queues.pending(),
             #[cfg(test)]
             Self::Simulated(queues) => queues.queued() > 0 || queues.has_completion(),
+        }
+    }
+
+    /// See [`Ring::busy_poll`](super::Ring::busy_poll).
+    pub(super) fn busy_poll(&self, microseconds: u32) -> Result<(), Errno> {
+        match self {
+            Self::Kernel(queues) => {
+                let mut napi = Napi::new().set_busy_poll_timeout(microseconds);
+                let registered = queues.io.submitter().register_napi(&mut napi);
+                registered.map_err(|error| errno_of(&error))
+            }
+            #[cfg(test)]
+            Self::Simulated(_) => Err(Errno::OPNOTSUPP),
         }
     }
 

@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
+use super::kernel_tls::{self, TlsKeys};
 use super::mapping::Mapping;
 use super::read_now::{self, Pages};
 use super::ring::Ring;
@@ -100,6 +101,18 @@ impl Ring {
     pub fn limit_unsent(&self, socket: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
         simulated!(self, kernel => kernel.limit_unsent());
         socket::set_tcp_notsent_lowat(socket, bytes)
+    }
+
+    /// Has a connected TCP socket seal all that is sent on it from now on as application data of TLS 1.3 (`TLS_TX`,
+    /// Documentation/networking/tls.rst). What it has been given before goes out as it is. Records of another type:
+    /// [`Gather::set_record_type`](super::Gather::set_record_type).
+    ///
+    /// # Errors
+    /// `ENOENT` where the kernel has no TLS, or its module is not loaded and may not be by this process; `EBUSY` when it seals
+    /// already; `EINVAL` or `EOPNOTSUPP` when it lacks the cipher. The socket is then as before.
+    pub fn seal_in_kernel(&self, socket: BorrowedFd<'_>, keys: &TlsKeys<'_>) -> Result<(), Errno> {
+        simulated!(self, kernel => kernel.seal_in_kernel(socket, keys));
+        kernel_tls::seal_in_kernel(socket, keys)
     }
 
     /// Ends our side of a connected socket (shutdown(2)).

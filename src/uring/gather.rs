@@ -24,7 +24,20 @@ pub struct Gather {
     iovecs: Vec<libc::iovec>,
     /// At most one, a `Vec` for the reason given above.
     header: Vec<libc::msghdr>,
+    /// The type of the record that is sent, when it is not application data.
+    record_type: Option<Box<RecordType>>,
 }
+
+/// The control message `TLS_SET_RECORD_TYPE` (linux/tls.h), laid out as cmsg(3) says.
+#[repr(C)]
+struct RecordType {
+    header: libc::cmsghdr,
+    kind: u8,
+    padding: [u8; size_of::<usize>() - 1],
+}
+
+/// `TLS_SET_RECORD_TYPE` (linux/tls.h).
+const TLS_SET_RECORD_TYPE: libc::c_int = 1;
 
 enum Part {
     Buffer(Range<usize>),
@@ -87,13 +100,13 @@ impl Gather {
             remaining: 0,
             iovecs: Vec::new(),
             header: Vec::with_capacity(1),
+            record_type: None,
         })
     }
 
     /// Forgets all parts and gives the buffer back to its arena; keeps its own memory.
     pub fn clear(&mut self) {
-        self.parts.clear();
-        self.remaining = 0;
+        self.clear_parts();
         self.buffer = None;
     }
 
@@ -101,6 +114,22 @@ impl Gather {
     pub fn clear_parts(&mut self) {
         self.parts.clear();
         self.remaining = 0;
+        self.record_type = None;
+    }
+
+    /// Has all parts sent as one TLS record of a type other than application data (RFC 8446, section 5.1), by a socket that
+    /// seals ([`Ring::seal_in_kernel`](super::Ring::seal_in_kernel)).
+    pub fn set_record_type(&mut self, kind: u8) {
+        // SAFETY: a cmsghdr is integers, for which zero is a value.
+        let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
+        header.cmsg_len = (size_of::<libc::cmsghdr>() + 1) as _;
+        header.cmsg_level = libc::SOL_TLS;
+        header.cmsg_type = TLS_SET_RECORD_TYPE;
+        self.record_type = Some(Box::new(RecordType {
+            header,
+            kind,
+            padding: Default::default(),
+        }));
     }
 
     /// Sets the buffer that [`Gather::push_buffer`] and reads refer to; one that was set before goes back.
@@ -270,7 +299,9 @@ impl Gather {
         self.build_iovecs();
         match self.iovecs[..] {
             [] => Prepared::One(ptr::null(), 0),
-            [only] => Prepared::One(only.iov_base.cast_const().cast(), only.iov_len),
+            [only] if self.record_type.is_none() => {
+                Prepared::One(only.iov_base.cast_const().cast(), only.iov_len)
+            }
             _ => Prepared::Many(self.build_header()),
         }
     }
@@ -302,6 +333,10 @@ impl Gather {
         let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
         header.msg_iov = self.iovecs.as_mut_ptr();
         header.msg_iovlen = self.iovecs.len() as _;
+        if let Some(record_type) = &mut self.record_type {
+            header.msg_control = ptr::from_mut::<RecordType>(record_type).cast();
+            header.msg_controllen = size_of::<RecordType>() as _;
+        }
         self.header.clear();
         self.header.push(header);
         self.header.as_ptr()

@@ -58,6 +58,12 @@ pub enum SetupError {
          ulimit -n in a shell"
     )]
     Descriptors(Errno),
+    /// Network cards cannot be polled.
+    #[error(
+        "busy-poll: this kernel cannot poll network cards for a ring ({0}): Linux 6.9 or newer is needed, built with \
+         CONFIG_NET_RX_BUSY_POLL; else leave the setting out"
+    )]
+    BusyPoll(Errno),
     /// The options contradict what the kernel can do.
     #[error("the ring cannot be made as asked for: {0}")]
     Options(&'static str),

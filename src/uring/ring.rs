@@ -165,6 +165,17 @@ impl Ring {
         Ok(ring)
     }
 
+    /// Has every wait poll the network cards from which the ring's sockets receive, for `microseconds` at most, before it
+    /// sleeps (`IORING_REGISTER_NAPI`): latency is bought with the core's time.
+    ///
+    /// # Errors
+    /// [`SetupError::BusyPoll`] when the kernel cannot.
+    pub fn busy_poll(&self, microseconds: u32) -> Result<(), SetupError> {
+        self.queues
+            .busy_poll(microseconds)
+            .map_err(SetupError::BusyPoll)
+    }
+
     /// The ring's arena.
     pub fn arena(&self) -> &Arena {
         &self.arena

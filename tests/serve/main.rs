@@ -10,6 +10,7 @@
 mod bodies;
 mod client;
 mod content;
+mod kernel;
 mod life;
 mod page_cache;
 mod semantics;

@@ -44,6 +44,8 @@ fn shard<'a>(root: &Path, control: &'a Control, reports: &'a Sender<Report>) -> 
             files: FilesConfig::default(),
         },
         tls: None,
+        kernel_tls: false,
+        busy_poll: None,
         timeouts: Timeouts::default(),
     };
     let (woken, wake) = pipe_with(PipeFlags::CLOEXEC).unwrap();

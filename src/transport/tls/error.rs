@@ -78,7 +78,10 @@ pub enum TlsError {
     /// Our key has sealed all the records it may (RFC 8446, section 5.5).
     #[error("the write key is worn out")]
     KeyExhausted,
-    /// A record was to be sealed after our closing alert (RFC 8446, section 6.1).
+    /// The peer asks for new keys, and the kernel, which seals, cannot change its own (RFC 8446, section 4.6.3).
+    #[error("KeyUpdate requested of kernel TLS, which has none before Linux 6.14")]
+    KeyUpdateInKernel,
+    /// A record was to be sealed after our closing alert (RFC 8446, section 6.1), or where the socket seals.
     #[error("write after closing")]
     WriteClosed,
     /// The AEAD refused a key or a plaintext of a length that it takes; never seen.
@@ -122,9 +125,10 @@ impl TlsError {
                 AlertDescription::DecodeError
             }
             Self::KeyUpdateRequest(_) => AlertDescription::IllegalParameter,
-            Self::KeyExhausted | Self::Crypto | Self::KeyDerivation(_) => {
-                AlertDescription::InternalError
-            }
+            Self::KeyExhausted
+            | Self::KeyUpdateInKernel
+            | Self::Crypto
+            | Self::KeyDerivation(_) => AlertDescription::InternalError,
         })
     }
 }

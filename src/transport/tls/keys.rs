@@ -102,6 +102,11 @@ impl Keys {
         }
     }
 
+    /// The secrets that everything follows from.
+    pub(super) fn secrets(&self) -> &ConnectionTrafficSecrets {
+        &self.secrets
+    }
+
     /// Frees the expanded key.
     pub(super) fn release(&mut self) {
         self.aead = None;

@@ -10,6 +10,9 @@
 //! [`Session::seal`], and the bytes of the first go out in front of the bytes of the second. A record's sequence
 //! number is taken when it is sealed, so nothing may be sealed out of turn.
 //!
+//! The sending direction may be handed over to a socket that seals by itself ([`Session::write_keys`],
+//! [`Session::hand_over`]).
+//!
 //! This module does no I/O and reads no clock (session tickets have a lifetime, which rustls looks after). No record
 //! is copied but one whose bytes came in several pieces.
 //!
@@ -18,6 +21,7 @@
 
 mod config;
 mod error;
+mod hand_over;
 mod handshake;
 mod keys;
 mod limits;
@@ -28,6 +32,7 @@ mod verifier;
 
 pub use config::{Trust, client_config, server_config};
 pub use error::TlsError;
+pub use hand_over::WriteKeys;
 pub use handshake::{Agreed, Handshake, Progress};
 pub use limits::{MAX_BUFFERED_RECORD_BYTES, MAX_HANDSHAKE_BYTES};
 pub use session::Session;

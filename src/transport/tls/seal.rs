@@ -23,6 +23,15 @@ impl Sealer {
         self.shape
     }
 
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Somebody else has sealed so many records.
+    pub(super) fn note_sealed(&mut self, records: u64) {
+        self.keys.sequence += records;
+    }
+
     pub(super) fn set_keys(&mut self, keys: Keys) {
         self.keys = keys;
     }
@@ -41,6 +50,11 @@ impl Sealer {
         self.keys.sequence >= self.limit - (self.limit / KEY_UPDATE_MARGIN_DIVISOR).max(1)
     }
 
+    /// Whether the key may seal nothing more.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.keys.sequence >= self.limit
+    }
+
     /// Seals one record: `record` is all of it, with the plaintext behind the prefix. Writes header, explicit nonce,
     /// inner type and tag around it.
     ///
@@ -50,7 +64,7 @@ impl Sealer {
     /// # Panics
     /// When `record` is shorter than the layout's overhead.
     pub(super) fn seal(&mut self, record: &mut [u8], kind: u8) -> Result<(), TlsError> {
-        if self.keys.sequence >= self.limit {
+        if self.is_exhausted() {
             return Err(TlsError::KeyExhausted);
         }
         let layout = self.shape.layout();

@@ -67,8 +67,10 @@ impl Kernel {
 /// See the [module](super) for the order of calls. After an error nothing more is received; what
 /// [`take_control`](Self::take_control) yields then, the fatal alert, is the last to be sent.
 pub struct Session {
-    sealer: Sealer,
+    pub(super) sealer: Sealer,
     opener: Opener,
+    /// The socket seals.
+    pub(super) handed_over: bool,
     /// Derives the next traffic secrets (TLS 1.3 only: under 1.2 the keys are for life).
     kernel: Option<Kernel>,
     is_client: bool,
@@ -76,9 +78,9 @@ pub struct Session {
     /// The beginning of a record whose end has not come; owns no memory when there is none.
     partial: Vec<u8>,
     message: Message,
-    closing: Closing,
+    pub(super) closing: Closing,
     peer_closed: bool,
-    failed: bool,
+    pub(super) failed: bool,
     /// The peer asked us to update our keys.
     update_requested: bool,
     /// A renegotiation is to be refused with a warning.
@@ -116,7 +118,7 @@ impl Message {
 
 /// How far our side of the connection is closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Closing {
+pub(super) enum Closing {
     No,
     /// An alert is to be sent, and nothing after it.
     Queued {
@@ -148,6 +150,7 @@ impl Session {
         Ok(Self {
             sealer: Sealer::new(Keys::new(secrets.tx)?, shape, limit),
             opener: Opener::new(Keys::new(secrets.rx)?, shape),
+            handed_over: false,
             kernel,
             is_client,
             alpn,
@@ -202,14 +205,14 @@ impl Session {
     /// tag behind the plaintext.
     ///
     /// # Errors
-    /// [`TlsError::WriteClosed`] after the closing alert; [`TlsError::KeyExhausted`] at the AEAD's limit
+    /// [`TlsError::WriteClosed`] after the closing alert, and when the socket seals; [`TlsError::KeyExhausted`] at the AEAD's limit
     /// (RFC 8446, section 5.5), which under TLS 1.3 comes only when [`take_control`](Self::take_control) is not
     /// called. The slot must not be sent then.
     ///
     /// # Panics
     /// When a record does not lie in `buffer` with this session's [`layout`](Self::layout).
     pub fn seal(&mut self, buffer: &mut [u8], records: &[Record]) -> Result<(), TlsError> {
-        if self.closing == Closing::Sent {
+        if self.closing == Closing::Sent || self.handed_over {
             return Err(TlsError::WriteClosed);
         }
         let layout = self.layout();
@@ -225,7 +228,7 @@ impl Session {
     /// Appends the sealed control records that must go out next, if any: a key update, alerts. They are sealed now,
     /// so they go on the wire before anything that is sealed later and after everything sealed before.
     pub fn take_control(&mut self, out: &mut Vec<u8>) {
-        if self.closing == Closing::Sent {
+        if self.closing == Closing::Sent || self.handed_over {
             return;
         }
         if self.seal_control(out).is_err() {
@@ -262,11 +265,11 @@ impl Session {
         self.peer_closed
     }
 
-    /// Whether the write key nears its limit and cannot be updated: TLS 1.2 with AES-GCM after 2^24 records, some
-    /// 256 GiB. The connection should be drained; in the end [`seal`](Self::seal) refuses.
+    /// Whether the write key nears its limit and cannot be updated, under TLS 1.2 or handed over: with AES-GCM after 2^24
+    /// records, some 256 GiB. The connection should be drained; in the end [`seal`](Self::seal) refuses.
     #[must_use]
     pub fn is_worn_out(&self) -> bool {
-        self.kernel.is_none() && self.sealer.is_worn()
+        (self.kernel.is_none() || self.handed_over) && self.sealer.is_worn()
     }
 
     /// Frees what can be made again from the traffic secrets: to be called when the connection falls idle. Halves
@@ -439,6 +442,9 @@ impl Session {
                         .key_updates_left
                         .checked_sub(1)
                         .ok_or(TlsError::TooManyKeyUpdates)?;
+                    if byte == 1 && self.handed_over {
+                        return Err(TlsError::KeyUpdateInKernel);
+                    }
                     self.update_requested |= byte == 1;
                     let kernel = self.kernel.as_mut().ok_or(TlsError::Crypto)?;
                     self.opener.set_keys(Keys::new(kernel.next_rx()?)?);
@@ -502,7 +508,8 @@ impl Session {
     }
 
     fn wants_key_update(&self) -> bool {
-        self.kernel.is_some() && (self.update_requested || self.sealer.is_worn())
+        let can = self.kernel.is_some() && !self.handed_over;
+        can && (self.update_requested || self.sealer.is_worn())
     }
 
     fn seal_control(&mut self, out: &mut Vec<u8>) -> Result<(), TlsError> {
@@ -536,7 +543,7 @@ impl Session {
     }
 
     /// Application data, received or sent, earns the peer key updates.
-    fn earn(&mut self, bytes: usize) {
+    pub(super) fn earn(&mut self, bytes: usize) {
         self.earned += bytes;
         if self.earned >= KEY_UPDATE_REFILL_BYTES {
             let more = (self.earned / KEY_UPDATE_REFILL_BYTES) as u32;

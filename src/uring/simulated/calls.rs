@@ -9,6 +9,8 @@ use rustix::io::Errno;
 use super::disk::DIRECT_BLOCK;
 use super::files::fill;
 use super::kernel::{Kernel, Object};
+use super::sealing::Sealing;
+use crate::uring::kernel_tls::TlsKeys;
 use crate::uring::mapping::Mapping;
 use crate::uring::read_now::Pages;
 
@@ -92,6 +94,29 @@ impl Kernel {
     }
 
     pub(in crate::uring) fn limit_unsent(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    pub(in crate::uring) fn seal_in_kernel(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        keys: &TlsKeys<'_>,
+    ) -> Result<(), Errno> {
+        if !self.odds.kernel_tls {
+            return Err(Errno::NOENT);
+        }
+        if self.befalls(self.odds.again) {
+            return Err(Errno::INVAL);
+        }
+        let Some(Object::Socket(id)) = self.object(socket) else {
+            return Err(Errno::OPNOTSUPP);
+        };
+        let socket = &mut self.sockets[id];
+        if socket.sealing.is_some() {
+            return Err(Errno::BUSY);
+        }
+        socket.sealing = Some(Sealing::new(keys));
+        self.sealing += 1;
         Ok(())
     }
 

@@ -64,6 +64,8 @@ pub(crate) struct Odds {
     pub(crate) copied: usize,
     /// There is no sending without a copy (`EINVAL`, `EOPNOTSUPP`, `ENOMEM`).
     pub(crate) refused_zero_copy: usize,
+    /// Sockets can be had to seal what they send.
+    pub(crate) kernel_tls: bool,
 }
 
 /// What a descriptor is of.
@@ -117,6 +119,8 @@ pub(crate) struct Kernel {
     steps: u64,
     /// Sends without a copy.
     pub(crate) uncopied: u64,
+    /// Sockets that were had to seal.
+    pub(crate) sealing: u64,
     /// Somebody has written to the pipe.
     wakes: bool,
     nothing: OwnedFd,
@@ -140,6 +144,7 @@ impl Kernel {
             completed: VecDeque::new(),
             steps: 0,
             uncopied: 0,
+            sealing: 0,
             wakes: false,
             nothing: rustix::fs::open("/", flags, Mode::empty()).unwrap(),
         }
@@ -248,22 +253,24 @@ impl Kernel {
                 assert!(sqe.ioprio & RECV_MULTISHOT != 0, "receives go on");
                 self.check_alone(object, &[RECV]);
             }
-            SENDMSG_ZC if self.befalls(self.odds.refused_zero_copy) => {
+            SENDMSG_ZC if self.befalls(self.odds.refused_zero_copy) || self.seals(object) => {
                 let errno = [Errno::INVAL, Errno::OPNOTSUPP, Errno::NOMEM];
                 pending.result = Some(-self.random.pick(&errno).raw_os_error());
             }
             SEND | SENDMSG | SENDMSG_ZC => {
                 self.check_alone(object, &[SEND, SENDMSG, SENDMSG_ZC, POLL]);
-                pending.memory = if sqe.opcode == SEND {
-                    vec![Segment {
+                let kind;
+                (pending.memory, kind) = if sqe.opcode == SEND {
+                    let segment = Segment {
                         addr: sqe.addr as usize,
                         len: sqe.len as usize,
-                    }]
+                    };
+                    (vec![segment], None)
                 } else {
                     // SAFETY: the ring keeps what the entry points to.
                     unsafe { memory::message(sqe.addr) }
                 };
-                pending.result = Some(self.send(object, &pending.memory));
+                pending.result = Some(self.send(object, &pending.memory, kind));
                 let mappings = &self.mappings;
                 let ours = |segment: &Segment| file_at(mappings, segment.addr).is_none();
                 let mut left = pending.result.map_or(0, |sent| sent.max(0) as usize);
@@ -292,6 +299,10 @@ impl Kernel {
         if self.random.one_in(4) {
             self.complete_at(self.pending.len() - 1);
         }
+    }
+
+    fn seals(&self, object: Option<Object>) -> bool {
+        matches!(object, Some(Object::Socket(id)) if self.sockets[id].sealing.is_some())
     }
 
     /// A socket has one operation of a direction.

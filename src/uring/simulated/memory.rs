@@ -95,15 +95,23 @@ pub(super) unsafe fn segments(addr: u64, count: usize) -> Vec<Segment> {
     iovecs.iter().map(segment).collect()
 }
 
-/// The segments of a `msghdr` (sendmsg(2)).
+/// The segments of a `msghdr` (sendmsg(2)), and the byte that its control message carries, if it has one.
 ///
 /// # Safety
 /// `addr` points to one, of an operation in flight.
-pub(super) unsafe fn message(addr: u64) -> Vec<Segment> {
+pub(super) unsafe fn message(addr: u64) -> (Vec<Segment>, Option<u8>) {
     // SAFETY: promised by the caller.
     let header = unsafe { &*(addr as *const libc::msghdr) };
     // SAFETY: what it points to is as valid as it is.
-    unsafe { segments(header.msg_iov as u64, header.msg_iovlen) }
+    let segments = unsafe { segments(header.msg_iov as u64, header.msg_iovlen) };
+    // SAFETY: as above.
+    let control = unsafe { libc::CMSG_FIRSTHDR(header).as_ref() };
+    let carried = control.map(|control| {
+        assert_eq!(control.cmsg_level, libc::SOL_TLS);
+        // SAFETY: a control message of that level carries a byte.
+        unsafe { *libc::CMSG_DATA(control) }
+    });
+    (segments, carried)
 }
 
 /// The path of an operation in flight.

@@ -23,6 +23,7 @@ mod memory;
 mod network;
 #[path = "../../../tests/support/random.rs"]
 mod random;
+mod sealing;
 mod socket;
 
 use std::cell::RefCell;

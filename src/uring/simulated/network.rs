@@ -11,6 +11,9 @@ use super::kernel::{CQE_BUFFER, CQE_MORE, Kernel, Object};
 use super::memory::Segment;
 use super::socket::SocketId;
 
+/// The type of a record (RFC 8446, section 5.1).
+const APPLICATION_DATA: u8 = 23;
+
 impl Kernel {
     pub(super) fn accept(&mut self, listener: usize) -> (i32, u32) {
         let more = if self.befalls(self.odds.again) {
@@ -92,7 +95,12 @@ impl Kernel {
     }
 
     /// Takes what fits into the socket, without waiting: bytes, or a negated error number.
-    pub(super) fn send(&mut self, object: Option<Object>, memory: &[Segment]) -> i32 {
+    pub(super) fn send(
+        &mut self,
+        object: Option<Object>,
+        memory: &[Segment],
+        kind: Option<u8>,
+    ) -> i32 {
         let Some(Object::Socket(id)) = object else {
             return -Errno::BADF.raw_os_error();
         };
@@ -113,10 +121,15 @@ impl Kernel {
             return -Errno::AGAIN.raw_os_error();
         }
         let most = total.min(self.sockets[id].room());
-        let most = self.shorten(most);
-        let mut sent = 0;
+        // A record of another type is taken as a whole.
+        let most = if kind.is_some() {
+            total
+        } else {
+            self.shorten(most)
+        };
+        let mut taken = Vec::new();
         for segment in memory {
-            let segment = segment.first(most - sent);
+            let segment = segment.first(most - taken.len());
             let mut copy;
             let bytes = match file_at(&self.mappings, segment.addr) {
                 Some((file, offset)) => {
@@ -128,13 +141,24 @@ impl Kernel {
                 // SAFETY: the ring keeps what the entry points to.
                 None => unsafe { segment.bytes() },
             };
-            self.sockets[id].send.extend(bytes);
-            sent += bytes.len();
+            taken.extend(bytes);
             if bytes.len() < segment.len {
                 break;
             }
         }
-        self.sockets[id].sent += sent as u64;
+        let sent = taken.len();
+        let socket = &mut self.sockets[id];
+        socket.sent += sent as u64;
+        match &mut socket.sealing {
+            Some(sealing) => {
+                let kind = kind.unwrap_or(APPLICATION_DATA);
+                socket.send.extend(sealing.seal(&taken, kind));
+            }
+            None => {
+                assert_eq!(kind, None, "only a socket that seals knows records");
+                socket.send.extend(taken);
+            }
+        }
         match sent {
             0 if total > 0 => -Errno::FAULT.raw_os_error(),
             sent => sent as i32,

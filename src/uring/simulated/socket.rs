@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::sealing::Sealing;
+
 /// Number of a socket, in the order of their making.
 pub(crate) type SocketId = usize;
 
@@ -26,6 +28,8 @@ pub(crate) struct Socket {
     pub(super) failed: bool,
     /// Bytes sent in all.
     pub(crate) sent: u64,
+    /// It seals what it is given to send.
+    pub(super) sealing: Option<Sealing>,
 }
 
 impl Socket {
@@ -41,6 +45,7 @@ impl Socket {
             reset: false,
             failed: false,
             sent: 0,
+            sealing: None,
         }
     }
 
@@ -110,7 +115,8 @@ impl Socket {
 
     /// Room for what is sent.
     pub(super) fn room(&self) -> usize {
-        self.send_capacity - self.send.len()
+        // Sealed, it is more than was let in.
+        self.send_capacity.saturating_sub(self.send.len())
     }
 
     /// The server closes it. What it has not read makes that a reset, which may destroy what is under way (RFC 9112,

@@ -6,9 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
+use io_uring::types::Napi;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use super::super::backend::Backend;
 use super::*;
 
 const TINY: RingOptions = RingOptions {
@@ -264,4 +266,21 @@ fn a_ring_works_without_locked_memory() {
     let mut got = [0; 4];
     theirs.read_exact(&mut got).unwrap();
     assert_eq!(&got, b"sent");
+}
+
+#[test]
+fn waits_poll_network_cards_when_they_are_to() {
+    let ring = ring();
+    match ring.busy_poll(50) {
+        Ok(()) => {}
+        // Linux before 6.9.
+        Err(error) => return assert!(error.to_string().contains("Linux 6.9"), "{error}"),
+    }
+    let Backend::Kernel(queues) = &ring.queues else {
+        panic!("it is a real one");
+    };
+    // What was set is said when it is taken back.
+    let mut napi = Napi::new();
+    queues.io.submitter().unregister_napi(&mut napi).unwrap();
+    assert_eq!(napi.busy_poll_timeout(), 50);
 }

@@ -17,6 +17,7 @@ use super::secured;
 use crate::files::{FilesConfig, PageCache};
 use crate::h2::{Config, Timeouts};
 use crate::shard::driver::{Shard, Turn};
+use crate::shard::kernel_tls::KernelTls;
 use crate::shard::zero_copy;
 use crate::shard::{Command, Control, Listener, Options, Serving, WakePipe};
 use crate::site::Sites;
@@ -44,6 +45,8 @@ pub(super) struct Summary {
     pub(super) bytes: u64,
     /// Sends without a copy.
     pub(super) uncopied: u64,
+    /// Connections of which the socket seals.
+    pub(super) sealing: u64,
     pub(super) steps: u64,
     pub(super) now_ns: u64,
 }
@@ -128,6 +131,7 @@ fn odds(random: &mut Random) -> Odds {
         medium: random.pick(&[0, 0, 20]),
         copied: random.pick(&[0, 0, 10, 1]),
         refused_zero_copy: random.pick(&[0, 0, 0, 20, 1]),
+        kernel_tls: !random.one_in(4),
     }
 }
 
@@ -186,6 +190,8 @@ impl<'a> World<'a> {
                 },
             },
             tls: Some(secured::server()),
+            kernel_tls: false,
+            busy_poll: None,
             timeouts,
         };
         let pipe = WakePipe {
@@ -205,6 +211,9 @@ impl<'a> World<'a> {
             after: random.pick(&[0, 0, 10_000, 1 << 20]),
             least: random.pick(&[1, 1_000, 20_000]),
         };
+        if random.one_in(2) {
+            shard.shared.kernel_tls = KernelTls::From(random.pick(&[1, 1_000, 20_000]));
+        }
         shard.shared.offload.held = Some(VecDeque::new());
         shard.begin();
         Self {
@@ -554,6 +563,7 @@ impl<'a> World<'a> {
         self.kernel.borrow_mut().release_all();
         let kernel = self.kernel.borrow();
         summary.uncopied = kernel.uncopied;
+        summary.sealing = kernel.sealing;
         assert_eq!(kernel.in_flight(), 0, "every operation has ended");
         for link in &self.links {
             summary.bytes += kernel.sockets[link.socket].sent;

@@ -4,6 +4,7 @@
 
 mod clients;
 mod exchanges;
+mod handed_over;
 mod handshakes;
 mod violations;
 
