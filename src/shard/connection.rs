@@ -13,6 +13,7 @@ use super::prepare;
 use super::protocol::Protocol;
 use super::shared::Shared;
 use super::timers::{Timer, Watch};
+use super::turns::Place;
 use super::unsent::Unsent;
 use super::zero_copy::ZeroCopy;
 use crate::site::CertificateId;
@@ -67,6 +68,8 @@ pub(super) struct Connection {
     /// The timer of a peer that takes nothing runs.
     pub(super) stuck_watched: bool,
     pub(super) unsent: Unsent,
+    /// Among those who have more to send than their sockets take.
+    pub(super) place: Place,
     pub(super) zero_copy: ZeroCopy,
     /// Its socket was asked to seal, and cannot.
     pub(super) sealed_here: bool,
@@ -117,6 +120,7 @@ impl Connection {
             ending: false,
             stuck_watched: false,
             unsent: Unsent::new(shared.now_ns),
+            place: Place::default(),
             zero_copy: ZeroCopy::default(),
             sealed_here: false,
             worn_out: false,
@@ -210,6 +214,7 @@ impl Connection {
         match timer {
             Timer::Stalled => self.release_slot(shared),
             Timer::Retry => self.writable(shared),
+            Timer::Turn => self.judge_turn(shared),
             Timer::Stuck => self.give_up_if_stuck(shared),
             Timer::Lingering if self.ending || self.phase == Phase::Lingering => self.close(shared),
             Timer::Handshake if matches!(self.transport, Transport::Handshake(_)) => {
@@ -362,6 +367,7 @@ impl Connection {
             return;
         }
         self.phase = Phase::Closing;
+        shared.turns.leave(self.key, &mut self.place);
         if self.operations > 0 {
             shared.ring.cancel(self.socket.as_fd());
         }

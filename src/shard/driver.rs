@@ -186,6 +186,10 @@ impl<'a> Shard<'a> {
         while let Some(completion) = self.shared.ring.next() {
             self.dispatch(completion);
         }
+        if let Some(key) = self.shared.turns.next_released() {
+            self.with(key, Connection::prepare);
+            return Turn::More;
+        }
         if self.shared.dirty.is_bulk_next() && !self.looked {
             // What came meanwhile does not wait for a large slot, nor do the small ones that are queued.
             self.looked = true;

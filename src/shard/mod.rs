@@ -23,6 +23,7 @@ mod represent;
 mod seek;
 mod shared;
 mod timers;
+mod turns;
 mod unsent;
 mod wire;
 mod zero_copy;

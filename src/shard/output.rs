@@ -13,6 +13,7 @@ use super::page_cache::{self, BegunRead};
 use super::prepare;
 use super::shared::Shared;
 use super::timers::Timer;
+use super::turns::Verdict;
 use super::unsent::{MAX_UNSENT, MIN_UNSENT};
 use super::wire::Cursor;
 use super::zero_copy;
@@ -279,6 +280,9 @@ impl Connection {
         }
         outgoing.cursor.advance(n, &outgoing.plan);
         self.unsent.note_taken(n);
+        if n > 0 {
+            shared.turns.note_sent(self.key, &mut self.place, n);
+        }
         let (bytes, zero_copy) = outgoing.sending;
         self.zero_copy.note_sent(bytes, n, &shared.zero_copy);
         if zero_copy && n == 0 {
@@ -321,6 +325,7 @@ impl Connection {
         if self.wants_flush() {
             self.mark(shared)
         } else {
+            shared.turns.leave(self.key, &mut self.place);
             self.settle(shared)
         }
     }
@@ -335,6 +340,7 @@ impl Connection {
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
+        shared.turns.join(self.key, &mut self.place);
         prepare::secure_begun_frame(outgoing, &shared.ring);
         if outgoing.stalled_ns.is_none() {
             outgoing.stalled_ns = Some(shared.now_ns);
@@ -357,8 +363,28 @@ impl Connection {
         if self.phase == Phase::Closing {
             return self.drop_outgoing(shared);
         }
+        if shared.turns.waits(self.key, &self.place, shared.now_ns) {
+            return shared.timers.start(Timer::Turn, self.key, shared.now_ns);
+        }
         // What is left is looked at again: its files may have shrunk meanwhile.
         self.prepare(shared);
+    }
+
+    /// It has waited for others: goes on with that or with its slot.
+    pub(super) fn judge_turn(&mut self, shared: &mut Shared) {
+        let verdict = (shared.turns).judge(self.key, &mut self.place, shared.now_ns);
+        if verdict == Verdict::Over {
+            return;
+        }
+        if let Some(outgoing) = &mut self.outgoing {
+            // It is not its peer that takes nothing.
+            outgoing.progress_ns = shared.now_ns;
+        }
+        if verdict == Verdict::Wait {
+            shared.timers.start(Timer::Turn, self.key, shared.now_ns);
+        } else {
+            self.prepare(shared);
+        }
     }
 
     /// A peer that has taken too long over a slot gives it back and waits with a copy of the rest.

@@ -21,6 +21,7 @@ use super::repeat::Repeat;
 use super::represent::Digested;
 use super::seek::site_key;
 use super::timers::Timers;
+use super::turns::Turns;
 use super::zero_copy;
 use crate::files::coding::CodedCache;
 use crate::files::{Cache, DigestCache, Identity, OpenFile, PageCache};
@@ -89,6 +90,7 @@ pub(super) struct Shared {
     pub(super) kernel_tls: KernelTls,
     /// The connection that was last sent little, as it has been all along, and when.
     pub(super) answered_briefly: Option<(Owner, u64)>,
+    pub(super) turns: Turns,
     pub(super) timers: Timers,
     pub(super) counters: Counters,
     pub(super) clock: Clock,
@@ -137,6 +139,7 @@ impl Shared {
             zero_copy: zero_copy::Policy::default(),
             kernel_tls: KernelTls::No,
             answered_briefly: None,
+            turns: Turns::default(),
             timers: Timers::default(),
             counters: Counters::new(),
             clock,

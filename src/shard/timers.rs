@@ -9,6 +9,8 @@ use crate::uring::Owner;
 pub(super) enum Timer {
     /// A stalled peer holds an arena slot: it is taken back, others want it.
     Stalled,
+    /// Others were to go on first.
+    Turn,
     /// The peer has ended its side and its socket is full: no poll can tell when to try again.
     Retry,
     /// A peer has taken nothing at all for too long: it is given up.
@@ -26,8 +28,9 @@ pub(super) enum Timer {
     CoreMuchLater,
 }
 
-const TIMERS: [Timer; 9] = [
+const TIMERS: [Timer; 10] = [
     Timer::Stalled,
+    Timer::Turn,
     Timer::Retry,
     Timer::Stuck,
     Timer::Lingering,
@@ -44,6 +47,8 @@ impl Timer {
         match self {
             // Many times what a peer that reads needs to make room.
             Self::Stalled => 100_000_000,
+            // What a peer on this machine needs to read what has come already (`tcp_rmem`, at 1 GB/s), and something else.
+            Self::Turn => 40_000_000,
             Self::Retry => 50_000_000,
             // What other servers give a peer between two writes.
             Self::Stuck => 60_000_000_000,

@@ -18,6 +18,7 @@ use crate::files::{FilesConfig, PageCache};
 use crate::h2::{Config, Timeouts};
 use crate::shard::driver::{Shard, Turn};
 use crate::shard::kernel_tls::KernelTls;
+use crate::shard::turns::AHEAD;
 use crate::shard::zero_copy;
 use crate::shard::{Command, Control, Listener, Options, Serving, WakePipe};
 use crate::site::Sites;
@@ -211,6 +212,7 @@ impl<'a> World<'a> {
             after: random.pick(&[0, 0, 10_000, 1 << 20]),
             least: random.pick(&[1, 1_000, 20_000]),
         };
+        shard.shared.turns.ahead = random.pick(&[1, 5_000, 50_000, AHEAD]);
         if random.one_in(2) {
             shard.shared.kernel_tls = KernelTls::From(random.pick(&[1, 1_000, 20_000]));
         }
@@ -538,6 +540,7 @@ impl<'a> World<'a> {
     fn finish(mut self) -> Summary {
         let gone = self.shard.connections.is_empty();
         assert!(gone || self.stops, "every connection is gone");
+        assert!(self.shard.shared.turns.is_idle() || self.stops);
         self.taken.clear();
         let arena = self.shard.shared.ring.arena().clone();
         let mut summary = Summary {
