@@ -38,7 +38,10 @@ serve() { # root, options
     for n in $(seq 100); do grep -q Try: /scratch/log && return; sleep 0.2; done
     echo "CHECK FAIL start: $(tail -n 3 /scratch/log)"
 }
-stop() { kill -TERM $server; wait $server; check "$1: drains and ends with 0" $? 0; }
+stop() {
+    kill -TERM $server; (sleep 40; kill -KILL $server) 2>/dev/null & killer=$!
+    wait $server; code=$?; kill $killer; check "$1: drains and ends with 0" $code 0
+}
 run_tests() {
     cd /work
     for test in /tests/*; do
