@@ -27,6 +27,10 @@ impl Default for Policy {
     }
 }
 
+/// So many in a row that were copied end it. Fewer mean nothing: of sends that go out in one packet the kernel (since Linux
+/// 6.10) says so of all but the first.
+const MOST_COPIED: u32 = 16;
+
 /// What is known of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ZeroCopy {
@@ -34,8 +38,8 @@ pub(super) enum ZeroCopy {
     Untried(u64),
     /// One such send is out, and the kernel has not said yet how it was done.
     Tried,
-    /// Nothing is copied.
-    Works,
+    /// Nothing is copied; so many of the last ones were said to be.
+    Works(u32),
     /// Not here: the kernel copies, or refuses.
     Copies,
 }
@@ -52,7 +56,7 @@ impl ZeroCopy {
     pub(super) fn wants(self, bytes: usize, policy: &Policy, arena: &Arena) -> bool {
         let wants = match self {
             Self::Untried(sent) => sent >= policy.after,
-            Self::Works => true,
+            Self::Works(_) => true,
             Self::Tried | Self::Copies => false,
         };
         wants && bytes >= policy.least && arena.leased() <= arena.capacity() / 2
@@ -88,12 +92,15 @@ impl ZeroCopy {
 
     /// The kernel has said how one was done; whether that was not known before.
     pub(super) fn note_released(&mut self, copied: bool) -> bool {
-        let next = if copied { Self::Copies } else { Self::Works };
-        // Those that were under way when one was copied say nothing new.
-        let news = *self != Self::Copies && *self != next;
-        if news {
-            *self = next;
-        }
+        let (next, news) = match *self {
+            // Those that were under way when it was given up.
+            Self::Copies => (Self::Copies, false),
+            Self::Works(_) if !copied => (Self::Works(0), false),
+            Self::Works(count) if count + 1 < MOST_COPIED => (Self::Works(count + 1), false),
+            _ if copied => (Self::Copies, true),
+            _ => (Self::Works(0), true),
+        };
+        *self = next;
         news
     }
 }
@@ -146,6 +153,13 @@ mod tests {
         works.note_begun();
         works.note_untold(&Policy::default());
         assert!(wants(works, MIB));
+        for _ in 1..MOST_COPIED {
+            assert!(!works.note_released(true), "a few mean nothing");
+        }
+        assert!(!works.note_released(false));
+        for _ in 1..MOST_COPIED {
+            assert!(!works.note_released(true));
+        }
         assert!(works.note_released(true));
         assert!(!works.note_released(false), "and never again");
         assert!(!wants(works, MIB));
@@ -159,9 +173,9 @@ mod tests {
     fn half_of_the_arena_is_left_to_others() {
         let arena = Arena::new(4 * MIB).unwrap();
         let leases: Vec<_> = (0..2).map(|_| arena.lease(MIB).unwrap()).collect();
-        assert!(ZeroCopy::Works.wants(MIB, &Policy::default(), &arena));
+        assert!(ZeroCopy::Works(0).wants(MIB, &Policy::default(), &arena));
         let more = arena.lease(1).unwrap();
-        assert!(!ZeroCopy::Works.wants(MIB, &Policy::default(), &arena));
+        assert!(!ZeroCopy::Works(0).wants(MIB, &Policy::default(), &arena));
         drop((leases, more));
     }
 }

@@ -1,5 +1,6 @@
 //! Who carries operations out: the kernel, or in tests a simulation of it.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use io_uring::squeue;
@@ -102,11 +103,23 @@ impl Backend {
         either!(self, queues => &mut queues.counters)
     }
 
-    /// Has the eventfd signalled, or left alone.
-    pub(super) fn signal(&mut self, on: bool) {
+    /// Has an eventfd signalled when there is something to do; whether it will be.
+    pub(super) fn register_eventfd(&self, eventfd: BorrowedFd<'_>) -> bool {
         match self {
-            Self::Kernel(queues) if on => queues.io.completion().enable_eventfd(),
-            Self::Kernel(queues) => queues.io.completion().disable_eventfd(),
+            Self::Kernel(queues) => {
+                let submitter = queues.io.submitter();
+                submitter.register_eventfd(eventfd.as_raw_fd()).is_ok()
+            }
+            #[cfg(test)]
+            Self::Simulated(_) => false,
+        }
+    }
+
+    /// Has it left alone again.
+    pub(super) fn unregister_eventfd(&self) {
+        match self {
+            // It fails when there is none.
+            Self::Kernel(queues) => drop(queues.io.submitter().unregister_eventfd()),
             #[cfg(test)]
             Self::Simulated(_) => {}
         }

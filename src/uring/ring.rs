@@ -151,18 +151,13 @@ impl Ring {
         })?;
         let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)
             .map_err(|errno| SetupError::of(errno, "making an eventfd"))?;
-        io.submitter()
-            .register_eventfd(eventfd.as_raw_fd())
-            .map_err(|error| SetupError::of(errno_of(&error), "registering an eventfd"))?;
-        let mut ring = Self {
+        Ok(Self {
             queues: Backend::Kernel(Queues::new(io)),
             ops: Table::default(),
             buffers,
             arena,
             eventfd,
-        };
-        ring.disarm();
-        Ok(ring)
+        })
     }
 
     /// Has every wait poll the network cards from which the ring's sockets receive, for `microseconds` at most, before it
