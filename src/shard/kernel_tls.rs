@@ -39,7 +39,7 @@ impl Connection {
         let Transport::Session(session) = &mut self.transport else {
             return;
         };
-        if session.is_handed_over() {
+        if session.is_handed_over() || !self.raw.is_empty() {
             return;
         }
         let Some(keys) = session.write_keys() else {

@@ -3,6 +3,8 @@
 //! A network card that reads memory by itself spares the copy into the socket; where there is none on the way, as on
 //! loopback, the kernel copies all the same, later and at more cost. It says which of the two it did. So a connection that
 //! has sent much tries it with one send, and goes on as that turned out.
+//!
+//! As with sendfile(2), what is changed in a file while it is on its way may be sent as it is then.
 
 use rustix::io::Errno;
 

@@ -160,16 +160,17 @@ impl Gather {
 
     /// What keeps all that the parts refer to where it is, and from being used again. `None` when that cannot be had: a
     /// buffer outside of the arena may be freed.
-    pub(super) fn hold(&self) -> Option<Held> {
+    pub(super) fn hold(&self) -> Option<Box<Held>> {
         let slot = match &self.buffer {
             Some(lease) => Some(lease.hold()?),
             None => None,
         };
-        let mut held = Held {
+        // On the heap, as every operation in flight would be larger by it.
+        let mut held = Box::new(Held {
             slot,
             mappings: Vec::new(),
             bytes: Vec::new(),
-        };
+        });
         for part in &self.parts {
             match part {
                 Part::Buffer(_) => {}

@@ -105,10 +105,10 @@ pub(super) enum Op {
     Discard,
     Send(Box<Gather>),
     /// Sent without a copy, when the second is there; told of in two completions, of which this waits for the first.
-    SendZeroCopy(Box<Gather>, Held),
+    SendZeroCopy(Box<Gather>, Box<Held>),
     /// The second completion is waited for.
     Release {
-        held: Held,
+        held: Box<Held>,
         /// Whether anything was sent: else the kernel says that it copied.
         sent: bool,
     },
