@@ -167,6 +167,8 @@ impl Connection {
         }
         if prefix.is_empty() && plan.wire_len == 0 {
             shared.pool.put(gather, plan);
+            // It may have had more to send than it may.
+            shared.turns.leave(self.key, &mut self.place);
             self.settle(shared);
             return;
         }

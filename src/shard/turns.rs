@@ -123,7 +123,8 @@ impl Turns {
 
     /// Whether it waits for another before it sends more.
     pub(super) fn waits(&mut self, key: Owner, place: &Place, now_ns: u64) -> bool {
-        let waits = place.sent > self.least() + self.ahead && now_ns >= self.paused_until_ns;
+        let ahead = place.takes_part && place.sent > self.least() + self.ahead;
+        let waits = ahead && now_ns >= self.paused_until_ns;
         if waits {
             self.waiting.push(Waiting {
                 key,
