@@ -31,7 +31,8 @@ impl Ring {
     /// Has the eventfd signalled from now on, and returns `true`; or returns `false`, disarmed, when there is something
     /// to do already. Between arming and waiting for the eventfd nothing may be queued here.
     ///
-    /// A signal may come although nothing is left to do: one from between arming and looking stays in the eventfd.
+    /// A signal may come although nothing is left to do: one from between arming and looking stays in the eventfd, and on
+    /// Linux 6.1 one from disarming, which first does there what there is to do.
     ///
     /// The eventfd is registered each time anew. To leave it registered and tell the kernel by a flag of the completion queue
     /// (`IORING_CQ_EVENTFD_DISABLED`) would spare two system calls, but Linux 6.12.115 to 6.12.118 signal one that is
