@@ -158,11 +158,18 @@ def raise_descriptor_limit(wanted):
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+_given_ports = set()
+
+
 def free_port():
-    """A port that was free a moment ago, for servers that cannot be asked for port 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that was free a moment ago, for servers that cannot be asked for port 0; never the same twice."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
 
 
 def wait_for_port(port, child, timeout=START_TIMEOUT_S):

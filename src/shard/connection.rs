@@ -281,8 +281,8 @@ impl Connection {
         matches!(&self.transport, Transport::Session(session) if session.is_handed_over())
     }
 
-    /// The socket took so many bytes of a slot; whether more may be sent.
-    pub(super) fn note_sealed(&mut self, bytes: usize, shared: &mut Shared) -> bool {
+    /// The socket took so many bytes, which wears the write key; whether more may be sent with it.
+    pub(super) fn note_key_use(&mut self, bytes: usize, shared: &mut Shared) -> bool {
         let Transport::Session(session) = &mut self.transport else {
             return true;
         };

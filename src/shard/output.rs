@@ -298,7 +298,7 @@ impl Connection {
             let waited = outgoing.stalled_ns.is_some();
             self.protocol.note_drained(n, done, waited, shared.now_ns);
         }
-        if !self.note_sealed(n, shared) {
+        if !self.note_key_use(n, shared) {
             return self.close(shared);
         }
         let Some(outgoing) = &mut self.outgoing else {

@@ -1,10 +1,10 @@
 //! Kernel TLS: the socket seals what it is given to send (Documentation/networking/tls.rst).
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
-use super::last_errno;
+use super::socket::set_option;
 
 /// `TLS_TX`, `TLS_1_3_VERSION` and `TLS_CIPHER_*` (linux/tls.h).
 const TLS_TX: libc::c_int = 1;
@@ -68,38 +68,15 @@ impl TlsKeys<'_> {
 /// See [`Ring::seal_in_kernel`](super::Ring::seal_in_kernel).
 pub(super) fn seal_in_kernel(socket: BorrowedFd<'_>, keys: &TlsKeys<'_>) -> Result<(), Errno> {
     let (info, len) = keys.crypto_info().ok_or(Errno::INVAL)?;
-    match set(socket, libc::IPPROTO_TCP, libc::TCP_ULP, b"tls") {
+    match set_option(socket, libc::IPPROTO_TCP, libc::TCP_ULP, b"tls") {
         // It has it already.
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
     }
-    match set(socket, libc::SOL_TLS, TLS_TX, &info[..len]) {
+    match set_option(socket, libc::SOL_TLS, TLS_TX, &info[..len]) {
         // The cipher's module; what is left goes through unsealed.
         Err(Errno::NOENT) => Err(Errno::OPNOTSUPP),
         done => done,
-    }
-}
-
-fn set(
-    socket: BorrowedFd<'_>,
-    level: libc::c_int,
-    name: libc::c_int,
-    value: &[u8],
-) -> Result<(), Errno> {
-    // SAFETY: the value is as long as is said, and lives until the call returns.
-    let failed = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            value.as_ptr().cast(),
-            value.len() as libc::socklen_t,
-        )
-    };
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(last_errno())
     }
 }
 

@@ -238,22 +238,23 @@ impl Table {
             _ if more => return None,
             _ => self.remove(cqe.user_data)?,
         };
-        if let Op::Release { held, sent } = op {
-            drop(held);
-            // Its result is neither a count nor an error number.
-            let copied = cqe.result as u32 & NOTIF_USAGE_ZC_COPIED != 0;
-            let event = Event::Released { copied };
-            return sent.then_some(Completion { owner, event });
-        }
-        let result = result_of(cqe.result);
+        // Not of a release, where it is neither a count nor an error number.
+        let result = || result_of(cqe.result);
         let event = match op {
-            Op::Release { .. } => return None,
+            Op::Release { held, sent } => {
+                drop(held);
+                if !sent {
+                    return None;
+                }
+                let copied = cqe.result as u32 & NOTIF_USAGE_ZC_COPIED != 0;
+                Event::Released { copied }
+            }
             Op::Accept => Event::Accepted {
-                socket: result.map(owned),
+                socket: result().map(owned),
                 more,
             },
             Op::Recv | Op::RecvOnce => {
-                let data = match (result, cqueue::buffer_select(cqe.flags)) {
+                let data = match (result(), cqueue::buffer_select(cqe.flags)) {
                     (Ok(len), Some(bid)) => {
                         // SAFETY: this completion of a receive says that the kernel took this buffer and wrote `len`
                         // bytes to it; it is looked at once.
@@ -271,39 +272,39 @@ impl Table {
                 Event::Received { data, more }
             }
             Op::Discard => Event::Discarded {
-                result: result.map(|len| len as usize),
+                result: result().map(|len| len as usize),
             },
             Op::Send(gather) | Op::SendZeroCopy(gather, _) => Event::Sent {
                 gather,
-                result: result.map(|sent| sent as usize),
+                result: result().map(|sent| sent as usize),
             },
             Op::Writable => Event::Writable {
-                result: result
+                result: result()
                     .map(|mask| mask & (libc::POLLOUT | libc::POLLERR | libc::POLLHUP) as u32 != 0),
             },
             Op::Read { file, gather } => {
                 drop(file);
                 Event::Read {
                     gather,
-                    result: result.map(|read| read as usize),
+                    result: result().map(|read| read as usize),
                 }
             }
             Op::Open { root, path } => {
                 drop((root, path));
                 Event::Opened {
-                    file: result.map(owned),
+                    file: result().map(owned),
                 }
             }
             Op::Populate(mapping) => {
                 drop(mapping);
                 Event::Populated {
-                    result: result.map(drop),
+                    result: result().map(drop),
                 }
             }
             Op::Wake { pipe, bytes } => {
                 drop((pipe, bytes));
                 Event::Woken {
-                    result: result.map(|read| read as usize),
+                    result: result().map(|read| read as usize),
                 }
             }
             Op::DropPages(file) => {
@@ -312,7 +313,7 @@ impl Table {
                 return None;
             }
             Op::Close(fd) => {
-                if result == Err(Errno::CANCELED) {
+                if result() == Err(Errno::CANCELED) {
                     drop(owned(fd as u32));
                 }
                 return None;

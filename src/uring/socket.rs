@@ -8,14 +8,25 @@ use super::last_errno;
 
 /// See [`Ring::limit_unsent`](super::Ring::limit_unsent).
 pub(super) fn set_tcp_notsent_lowat(socket: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
-    // SAFETY: the value is a u32 that lives until the call returns, and its size is given.
+    let value = bytes.to_ne_bytes();
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, &value)
+}
+
+/// Sets an option of a socket (setsockopt(2)); `value` is laid out as the option wants it.
+pub(super) fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &[u8],
+) -> Result<(), Errno> {
+    // SAFETY: the value is as long as is said, and lives until the call returns; the kernel only reads it.
     let failed = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_NOTSENT_LOWAT,
-            (&raw const bytes).cast(),
-            size_of::<u32>() as libc::socklen_t,
+            level,
+            name,
+            value.as_ptr().cast(),
+            value.len() as libc::socklen_t,
         )
     };
     if failed == 0 {

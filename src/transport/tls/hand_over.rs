@@ -63,9 +63,9 @@ impl Session {
         Some((content::ALERT, [level, alert.into()]))
     }
 
-    /// Whether nothing may be sent any more with the write key.
+    /// Whether the socket may seal nothing more with the write key. Here [`seal`](Self::seal) would refuse.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        self.sealer.is_exhausted()
+        self.handed_over && self.sealer.is_exhausted()
     }
 }
