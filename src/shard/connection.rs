@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::listings::Sending;
+use super::long::Long;
 use super::output::{BULK, MIN_BURST, Outgoing};
 use super::prepare;
 use super::protocol::Protocol;
@@ -67,7 +68,10 @@ pub(super) struct Connection {
     ending: bool,
     /// The timer of a peer that takes nothing runs.
     pub(super) stuck_watched: bool,
+    /// Its peer is on this machine, and nothing paces what it is sent.
+    pub(super) near: bool,
     pub(super) unsent: Unsent,
+    pub(super) long: Long,
     /// Among those who have more to send than their sockets take.
     pub(super) place: Place,
     pub(super) zero_copy: ZeroCopy,
@@ -100,6 +104,7 @@ impl Connection {
         key: Owner,
         socket: OwnedFd,
         transport: Transport,
+        near: bool,
         shared: &mut Shared,
     ) -> Self {
         let mut connection = Self {
@@ -119,7 +124,9 @@ impl Connection {
             opening: 0,
             ending: false,
             stuck_watched: false,
+            near,
             unsent: Unsent::new(shared.now_ns),
+            long: Long::default(),
             place: Place::default(),
             zero_copy: ZeroCopy::default(),
             sealed_here: false,

@@ -75,6 +75,8 @@ pub(super) struct Shard<'a> {
     pub(super) connections: Slab<Box<Connection>>,
     /// Closed ones are gone.
     listeners: Vec<Option<Listener>>,
+    /// Whether those who come to each are near.
+    near: Vec<bool>,
     /// No warning about accepting before this.
     warn_from_ns: u64,
     /// Listeners to be armed again, and from when on.
@@ -143,6 +145,7 @@ impl<'a> Shard<'a> {
         Self {
             index: options.index,
             connections: Slab::default(),
+            near: options.listeners.iter().map(Listener::is_near).collect(),
             listeners: options.listeners.into_iter().map(Some).collect(),
             paused: Vec::new(),
             warn_from_ns: 0,
@@ -350,9 +353,10 @@ impl<'a> Shard<'a> {
             (true, None) => return self.shared.ring.close(socket),
         };
         self.shared.counters.accepted += 1;
+        let near = self.near[index];
         let shared = &mut self.shared;
         self.connections
-            .insert_with(|key| Box::new(Connection::new(key, socket, transport, shared)));
+            .insert_with(|key| Box::new(Connection::new(key, socket, transport, near, shared)));
     }
 
     fn refuse(&mut self, socket: OwnedFd, error: &TlsError) {

@@ -12,6 +12,7 @@ mod driver;
 mod input;
 mod kernel_tls;
 mod listings;
+mod long;
 mod offload;
 mod open;
 mod output;
@@ -34,6 +35,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -43,6 +45,7 @@ use std::time::Duration;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::fs::OFlags;
+use rustix::net::{getsockname, sockopt::tcp_congestion};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{CpuSet, sched_getaffinity};
 
@@ -61,6 +64,9 @@ const EXECUTOR_IO_BYTES: usize = 65_536;
 /// given its core for so long, glommio 0.9 takes the driver for idle although it can run, and parks for good.
 const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
 
+/// The congestion control that sends by timers, at a rate that it measures.
+const PACED: &str = "bbr";
+
 /// A listening socket of one shard.
 #[derive(Debug)]
 pub struct Listener {
@@ -68,6 +74,15 @@ pub struct Listener {
     pub socket: OwnedFd,
     /// Whether TLS is spoken on it.
     pub tls: bool,
+}
+
+impl Listener {
+    /// Whether its peers are all on this machine, and nothing paces what they are sent.
+    fn is_near(&self) -> bool {
+        let address = getsockname(&self.socket).and_then(SocketAddr::try_from);
+        let paced = tcp_congestion(&self.socket).is_ok_and(|name| name == PACED);
+        !paced && address.is_ok_and(|address| address.ip().to_canonical().is_loopback())
+    }
 }
 
 /// What a shard serves.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::connection::{Connection, Phase, Transport};
+use super::long::Times;
 use super::page_cache::{self, BegunRead};
 use super::prepare;
 use super::shared::Shared;
@@ -35,6 +36,8 @@ const EXPECTED_FOR_NS: u64 = 20_000_000;
 const GATHERED_SLOT: usize = 64 << 10;
 /// Buffer of a placed or sealed slot at most: larger ones cost no less, and tie more of the arena up.
 const MAX_FILLED_SLOT: usize = 256 << 10;
+/// The same of one that is read although it could be gathered: it is in the cache still when it is copied to the socket.
+const MAX_READ_SLOT: usize = 512 << 10;
 /// From this many wire bytes on, a send is submitted at once, so that the slot is still in the cache.
 const SUBMIT_AT_ONCE: usize = 32 << 10;
 
@@ -60,6 +63,8 @@ pub(super) struct Outgoing {
     pub(super) stalled_ns: Option<u64>,
     /// Bytes of the send that is under way, and whether it is made without a copy.
     sending: (usize, bool),
+    /// Of a slot that is read although it could be gathered, until it is first sent.
+    times: Option<Times>,
 }
 
 /// Reusable parts of [`Outgoing`].
@@ -107,6 +112,7 @@ impl Outgoing {
             progress_ns: now_ns,
             stalled_ns: None,
             sending: (0, false),
+            times: None,
         }
     }
 }
@@ -143,11 +149,17 @@ impl Connection {
             _ if self.unmapped => Some(Layout::Placed),
             _ => Some(Layout::Gathered),
         };
+        let burst = self.considerate_burst(shared);
+        let reads = layout == Some(Layout::Gathered) && self.reads(burst, shared);
+        let layout = if reads { Some(Layout::Placed) } else { layout };
         let (mut gather, mut plan) = shared.pool.take();
         if let Some(layout) = layout {
-            let burst = self.considerate_burst(shared);
             let (slot_bytes, burst) = match layout {
                 Layout::Gathered => (GATHERED_SLOT, burst),
+                Layout::Placed if reads => {
+                    let burst = burst.min(MAX_READ_SLOT);
+                    (burst, burst)
+                }
                 Layout::Placed | Layout::Sealed(_) => (burst.min(MAX_FILLED_SLOT), usize::MAX),
             };
             match lease(shared, slot_bytes) {
@@ -167,9 +179,7 @@ impl Connection {
         }
         if prefix.is_empty() && plan.wire_len == 0 {
             shared.pool.put(gather, plan);
-            // It may have had more to send than it may.
-            shared.turns.leave(self.key, &mut self.place);
-            self.settle(shared);
+            self.pause(shared);
             return;
         }
         self.last_slot = plan.wire_len;
@@ -179,6 +189,7 @@ impl Connection {
         let layout = layout.unwrap_or(Layout::Placed);
         let mut outgoing = Outgoing::new(gather, plan, layout, prefix, shared.now_ns);
         outgoing.record_type = record_type;
+        outgoing.times = reads.then(Times::default);
         self.outgoing = Some(outgoing);
         self.prepare(shared);
     }
@@ -190,6 +201,16 @@ impl Connection {
         } else {
             self.burst
         }
+    }
+
+    /// Whether the next slot is read although it can be gathered. Not where nothing is copied; nor beside other downloads:
+    /// those of one file that move through it together, and so find it in the cache, would part.
+    fn reads(&mut self, burst: usize, shared: &Shared) -> bool {
+        matches!(self.transport, Transport::Cleartext)
+            && burst >= shared.long.least
+            && !self.zero_copy.works()
+            && shared.turns.are_few()
+            && self.long.reads_next(&shared.long)
     }
 
     /// Whether another connection asks for little.
@@ -207,16 +228,29 @@ impl Connection {
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
-        match prepare::prepare(
+        if let Some(times) = &mut outgoing.times {
+            times.begun_ns = shared.ring.thread_time_ns();
+        }
+        let step = prepare::prepare(
             outgoing,
             &mut self.protocol,
             &mut self.transport,
             &mut shared.ring,
             self.key,
             shared.now_ns,
-        ) {
+        );
+        if let Some(times) = &mut outgoing.times {
+            times.read_ns = shared.ring.thread_time_ns();
+        }
+        match step {
             prepare::Step::Ready => self.send(shared),
-            prepare::Step::Waiting => self.operations += 1,
+            prepare::Step::Waiting => {
+                self.operations += 1;
+                if outgoing.times.take().is_some() {
+                    // It is not in memory.
+                    self.long.note_read(false);
+                }
+            }
             prepare::Step::Broken => self.close(shared),
         }
     }
@@ -247,6 +281,9 @@ impl Connection {
         self.operations += 1;
         if bytes >= SUBMIT_AT_ONCE {
             shared.ring.submit();
+        }
+        if let Some(times) = &mut outgoing.times {
+            times.sent_ns = shared.ring.thread_time_ns();
         }
     }
 
@@ -281,7 +318,12 @@ impl Connection {
             outgoing.progress_ns = shared.now_ns;
         }
         outgoing.cursor.advance(n, &outgoing.plan);
+        if let Some(times) = outgoing.times.take() {
+            let cheap = times.are_cheap(outgoing.plan.wire_len, n);
+            self.long.note_read(cheap);
+        }
         self.unsent.note_taken(n);
+        self.long.note_taken(n);
         if n > 0 {
             shared.turns.note_sent(self.key, &mut self.place, n);
         }
@@ -327,14 +369,23 @@ impl Connection {
         if self.wants_flush() {
             self.mark(shared)
         } else {
-            shared.turns.leave(self.key, &mut self.place);
-            self.settle(shared)
+            self.pause(shared)
         }
+    }
+
+    /// There is nothing to send now, or nothing that may be.
+    fn pause(&mut self, shared: &mut Shared) {
+        shared.turns.leave(self.key, &mut self.place);
+        self.long.note_pause();
+        self.settle(shared);
     }
 
     /// The socket is full: waits until it can take more.
     fn stall(&mut self, shared: &mut Shared) {
-        let most = if self.has_company(shared) {
+        let clear = matches!(self.transport, Transport::Cleartext);
+        let alone = self.long.is_long(&shared.long) && shared.turns.are_few();
+        let close = clear && self.near && !alone;
+        let most = if close || self.has_company(shared) {
             MIN_UNSENT
         } else {
             MAX_UNSENT
@@ -351,9 +402,7 @@ impl Connection {
             self.stall_watched = true;
             shared.timers.start(Timer::Stalled, self.key, shared.now_ns);
         }
-        if !matches!(self.transport, Transport::Cleartext)
-            && let Some(limit) = self.unsent.note_full(most, shared.now_ns)
-        {
+        if let Some(limit) = self.unsent.note_full(most, shared.now_ns) {
             // One that is no TCP socket does without.
             let _ = shared.ring.limit_unsent(self.socket.as_fd(), limit);
         }

@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::dirty::Dirty;
 use super::kernel_tls::KernelTls;
 use super::listings::Listed;
+use super::long;
 use super::offload::Offload;
 use super::open::{Jobs, Waiter};
 use super::output::Pool;
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     pub(super) starved: VecDeque<Owner>,
     pub(super) pool: Pool,
     pub(super) zero_copy: zero_copy::Policy,
+    pub(super) long: long::Policy,
     pub(super) kernel_tls: KernelTls,
     /// The connection that was last sent little, as it has been all along, and when.
     pub(super) answered_briefly: Option<(Owner, u64)>,
@@ -137,6 +139,7 @@ impl Shared {
             starved: VecDeque::new(),
             pool: Pool::default(),
             zero_copy: zero_copy::Policy::default(),
+            long: long::Policy::default(),
             kernel_tls: KernelTls::No,
             answered_briefly: None,
             turns: Turns::default(),

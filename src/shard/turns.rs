@@ -192,6 +192,11 @@ impl Turns {
         });
     }
 
+    /// Whether nobody has another to wait for.
+    pub(super) fn are_few(&self) -> bool {
+        self.places.len() <= 1
+    }
+
     /// Whether nobody takes part.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {

@@ -1,9 +1,9 @@
 //! How much a socket may hold that is not sent yet (`TCP_NOTSENT_LOWAT`, tcp(7)).
 //!
 //! Whatever it holds goes out before anything that is more urgent, so it is little; but each time that a socket is full
-//! and has room again costs a wakeup, and a fast peer asks for thousands of them a second. So over TLS it is what the peer
-//! takes in [`UNSENT_FOR_NS`]. In the clear it stays little: a peer on the same machine is fastest while what it takes is
-//! still in the processor's cache.
+//! and has room again costs a wakeup, and a fast peer asks for thousands of them a second. So it is what the peer takes in
+//! [`UNSENT_FOR_NS`]. Only for a near peer, in the clear, it stays little: one on the same machine is fastest while what
+//! it takes is still in the processor's cache, where nothing paces it and it does not take one long answer alone.
 
 /// The least, and what a connection begins with, in bytes.
 pub(super) const MIN_UNSENT: u32 = 128 << 10;

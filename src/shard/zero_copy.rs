@@ -64,6 +64,11 @@ impl ZeroCopy {
         wants && bytes >= policy.least && arena.leased() <= arena.capacity() / 2
     }
 
+    /// Whether nothing is copied.
+    pub(super) fn works(self) -> bool {
+        matches!(self, Self::Works(_))
+    }
+
     /// A send of `bytes` in all was made, of which the socket took `taken`.
     pub(super) fn note_sent(&mut self, bytes: usize, taken: usize, policy: &Policy) {
         if let Self::Untried(sent) = self

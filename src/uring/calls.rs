@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
+use rustix::time::ClockId;
 
 use super::kernel_tls::{self, TlsKeys};
 use super::mapping::Mapping;
@@ -31,6 +32,14 @@ macro_rules! simulated {
 }
 
 impl Ring {
+    /// Processor time of this thread, in nanoseconds (clock_gettime(2)).
+    pub fn thread_time_ns(&self) -> u64 {
+        simulated!(self, kernel => kernel.thread_time_ns());
+        let time = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
+        // Neither is ever negative.
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+
     /// What is known of an open file (fstat(2)).
     ///
     /// # Errors

@@ -66,6 +66,7 @@ fn connect(shard: &mut Shard<'_>) -> (Owner, UnixStream) {
             key,
             ours.into(),
             Transport::Cleartext,
+            false,
             shared,
         ))
     });

@@ -18,6 +18,11 @@ use crate::uring::read_now::Pages;
 const MODIFIED_S: u64 = 1_000_000_000;
 
 impl Kernel {
+    pub(in crate::uring) fn thread_time_ns(&mut self) -> u64 {
+        self.thread_time_ns += self.random.below(1_000) as u64;
+        self.thread_time_ns
+    }
+
     #[allow(
         clippy::unnecessary_cast,
         reason = "the fields' types differ between architectures"

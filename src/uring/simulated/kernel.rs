@@ -103,6 +103,7 @@ pub(crate) struct Kernel {
     /// Prints what it does.
     pub(crate) loud: bool,
     pub(crate) random: Random,
+    pub(in crate::uring) thread_time_ns: u64,
     pub(crate) odds: Odds,
     /// Sockets that are not accepted yet, of each listener; closed ones are gone.
     pub(super) backlogs: Vec<Option<VecDeque<SocketId>>>,
@@ -132,6 +133,7 @@ impl Kernel {
         Self {
             loud: false,
             random,
+            thread_time_ns: 0,
             odds,
             backlogs: Vec::new(),
             sockets: Vec::new(),

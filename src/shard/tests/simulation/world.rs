@@ -19,8 +19,8 @@ use crate::h2::{Config, Timeouts};
 use crate::shard::driver::{Shard, Turn};
 use crate::shard::kernel_tls::KernelTls;
 use crate::shard::turns::AHEAD;
-use crate::shard::zero_copy;
 use crate::shard::{Command, Control, Listener, Options, Serving, WakePipe};
+use crate::shard::{long, zero_copy};
 use crate::site::Sites;
 use crate::uring::simulated::files::File;
 use crate::uring::simulated::{Kernel, Odds, Random};
@@ -210,6 +210,10 @@ impl<'a> World<'a> {
         });
         shard.shared.zero_copy = zero_copy::Policy {
             after: random.pick(&[0, 0, 10_000, 1 << 20]),
+            least: random.pick(&[1, 1_000, 20_000]),
+        };
+        shard.shared.long = long::Policy {
+            after: random.pick(&[0, 10_000, 100_000, 1 << 20]),
             least: random.pick(&[1, 1_000, 20_000]),
         };
         shard.shared.turns.ahead = random.pick(&[1, 5_000, 50_000, AHEAD]);
