@@ -158,6 +158,6 @@ mod tests {
         assert!(!times(80_000, 50_000).are_cheap(MIB, MIB));
         // Half of it was taken.
         assert!(times(20_000, 25_000).are_cheap(MIB, MIB / 2));
-        assert!(!times(20_000, 0).are_cheap(MIB, 0));
+        assert!(!times(20_000, 10_000).are_cheap(MIB, MIB / 2));
     }
 }

@@ -318,7 +318,9 @@ impl Connection {
             outgoing.progress_ns = shared.now_ns;
         }
         outgoing.cursor.advance(n, &outgoing.plan);
-        if let Some(times) = outgoing.times.take() {
+        if let Some(times) = outgoing.times.take()
+            && n > 0
+        {
             let cheap = times.are_cheap(outgoing.plan.wire_len, n);
             self.long.note_read(cheap);
         }
