@@ -4,7 +4,7 @@
 //! [`attacks`] against it, each bounded in count and time, and prints a table. During and after each:
 //!
 //! 1. a well-behaved client gets its 100 KiB right within a second, on a connection from before and on new ones,
-//! 2. resident memory is less than 32 MiB over what it was before the first attack,
+//! 2. resident memory, without mapped files, is less than 32 MiB over what it was before the first attack,
 //! 3. the server is idle again when the attacker has gone,
 //! 4. the attacker was told what RFC 9113 says that it is told,
 //! 5. no descriptor is left over,

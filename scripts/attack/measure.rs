@@ -19,7 +19,7 @@ const IDLE_CPU: Duration = Duration::from_millis(30);
 
 /// What the server was like when nothing had happened yet.
 pub(crate) struct Baseline {
-    memory: [u64; 2],
+    memory: u64,
     descriptors: usize,
 }
 
@@ -33,8 +33,7 @@ impl Baseline {
 
     fn growth(&self, target: &Target) -> u64 {
         let now = target.memory().unwrap_or_default();
-        let grown = |at: usize| now[at].saturating_sub(self.memory[at]);
-        grown(0).max(grown(1))
+        now.saturating_sub(self.memory)
     }
 }
 
@@ -134,7 +133,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn begin(target: &Arc<Target>, memory: [u64; 2]) -> Self {
+    fn begin(target: &Arc<Target>, memory: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let most = Arc::new(AtomicU64::new(0));
         let (stopped, seen, target) = (Arc::clone(&stop), Arc::clone(&most), Arc::clone(target));

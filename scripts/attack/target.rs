@@ -131,8 +131,8 @@ impl Target {
         self.memory().is_ok()
     }
 
-    /// Resident memory, and the part of it that is not mapped files, in bytes.
-    pub(crate) fn memory(&self) -> io::Result<[u64; 2]> {
+    /// Resident memory, but for the pages of mapped files, which are the page cache's, in bytes.
+    pub(crate) fn memory(&self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let kib = |name: &str| {
             status
@@ -142,7 +142,7 @@ impl Target {
                 .ok_or_else(|| io::Error::other("the process has ended"))
         };
         let (all, files) = (kib("VmRSS:")?, kib("RssFile:")?);
-        Ok([all << 10, (all - files) << 10])
+        Ok((all - files) << 10)
     }
 
     /// Processor time of all threads so far, by the scheduler's own count.

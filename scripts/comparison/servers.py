@@ -195,6 +195,8 @@ class Ringlane(Server):
 
     name = "ringlane"
     cores = str(SERVER_CORE)
+    # Whether it takes the congestion control that it would by itself, another than the system's for loopback addresses.
+    chooses = False
     # Built at most once in a run.
     _binary = None
 
@@ -222,8 +224,8 @@ class Ringlane(Server):
 
     def _options(self):
         pair = ["--cert", self.site.cert, "--key", self.site.key]
-        # It has a choice of its own for loopback addresses; here all servers have the same (network.py).
-        return ["--cores", self.cores, "--shards", self.shards, "--congestion-control", "system", *pair]
+        same = [] if self.chooses else ["--congestion-control", "system"]
+        return ["--cores", self.cores, "--shards", self.shards, *same, *pair]
 
     def start(self):
         self._own = harness.Ringlane(self.binary(), self.site.root, self.folder, *self._options())

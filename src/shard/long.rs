@@ -6,6 +6,8 @@
 //! a part of a file is in depends on the memory that was free when it came in, and nothing tells. So a slot is read and
 //! timed beside its send: in large folios reading takes a third of that, in single pages one and a half times as long.
 
+use std::rc::Rc;
+
 /// What counts as long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Policy {
@@ -77,6 +79,18 @@ impl Long {
     }
 }
 
+/// Who reads: one connection of a shard at a time. A peer that stops to take what was read keeps it in memory, half a
+/// megabyte instead of some frame headers.
+#[derive(Debug, Default)]
+pub(super) struct Reader(Rc<()>);
+
+impl Reader {
+    /// Another handle, if there is none yet.
+    pub(super) fn another(&self) -> Option<Self> {
+        (Rc::strong_count(&self.0) == 1).then(|| Self(Rc::clone(&self.0)))
+    }
+}
+
 /// The processor time of the thread when a slot was begun, read and first sent, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Times {
@@ -145,6 +159,15 @@ mod tests {
             }
         }
         assert_eq!(reads, [0, 3, 8, 17, 34, 51, 68, 85]);
+    }
+
+    #[test]
+    fn one_reads_at_a_time() {
+        let all = Reader::default();
+        let one = all.another();
+        assert!(one.is_some() && all.another().is_none());
+        drop(one);
+        assert!(all.another().is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::connection::{Connection, Phase, Transport};
-use super::long::Times;
+use super::long::{Reader, Times};
 use super::page_cache::{self, BegunRead};
 use super::prepare;
 use super::shared::Shared;
@@ -65,6 +65,8 @@ pub(super) struct Outgoing {
     sending: (usize, bool),
     /// Of a slot that is read although it could be gathered, until it is first sent.
     times: Option<Times>,
+    /// Of such a slot as long as there is anything left of it.
+    reader: Option<Reader>,
 }
 
 /// Reusable parts of [`Outgoing`].
@@ -113,6 +115,7 @@ impl Outgoing {
             stalled_ns: None,
             sending: (0, false),
             times: None,
+            reader: None,
         }
     }
 }
@@ -150,7 +153,11 @@ impl Connection {
             _ => Some(Layout::Gathered),
         };
         let burst = self.considerate_burst(shared);
-        let reads = layout == Some(Layout::Gathered) && self.reads(burst, shared);
+        let reader = match layout {
+            Some(Layout::Gathered) => self.reads(burst, shared),
+            _ => None,
+        };
+        let reads = reader.is_some();
         let layout = if reads { Some(Layout::Placed) } else { layout };
         let (mut gather, mut plan) = shared.pool.take();
         if let Some(layout) = layout {
@@ -190,6 +197,7 @@ impl Connection {
         let mut outgoing = Outgoing::new(gather, plan, layout, prefix, shared.now_ns);
         outgoing.record_type = record_type;
         outgoing.times = reads.then(Times::default);
+        outgoing.reader = reader;
         self.outgoing = Some(outgoing);
         self.prepare(shared);
     }
@@ -205,12 +213,13 @@ impl Connection {
 
     /// Whether the next slot is read although it can be gathered. Not where nothing is copied; nor beside other downloads:
     /// those of one file that move through it together, and so find it in the cache, would part.
-    fn reads(&mut self, burst: usize, shared: &Shared) -> bool {
-        matches!(self.transport, Transport::Cleartext)
+    fn reads(&mut self, burst: usize, shared: &Shared) -> Option<Reader> {
+        let may = matches!(self.transport, Transport::Cleartext)
             && burst >= shared.long.least
             && !self.zero_copy.works()
-            && shared.turns.are_few()
-            && self.long.reads_next(&shared.long)
+            && shared.turns.are_few();
+        let reader = shared.reader.another().filter(|_| may)?;
+        self.long.reads_next(&shared.long).then_some(reader)
     }
 
     /// Whether another connection asks for little.
