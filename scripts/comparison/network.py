@@ -1,4 +1,4 @@
-"""One congestion control for every server of a comparison, and a loopback device that nobody else uses.
+"""One congestion control for every server of a comparison (but for `own`), and a loopback device that nobody else uses.
 
 Which one a server has is decided by the system and not by the server, but for ringlane and few others; and it counts:
 BBR paces by timers, which cost more than the bodies' copies do. So all of it happens in a network namespace of its own,

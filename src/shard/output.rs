@@ -211,14 +211,17 @@ impl Connection {
         }
     }
 
-    /// Whether the next slot is read although it can be gathered. Not where nothing is copied; nor beside other downloads:
-    /// those of one file that move through it together, and so find it in the cache, would part.
+    /// The right to read the next slot although it can be gathered, if it is. Not where nothing is copied; nor beside
+    /// other downloads: those of one file that move through it together, and so find it in the cache, would part.
     fn reads(&mut self, burst: usize, shared: &Shared) -> Option<Reader> {
         let may = matches!(self.transport, Transport::Cleartext)
             && burst >= shared.long.least
             && !self.zero_copy.works()
             && shared.turns.are_few();
-        let reader = shared.reader.another().filter(|_| may)?;
+        if !may {
+            return None;
+        }
+        let reader = shared.reader.another()?;
         self.long.reads_next(&shared.long).then_some(reader)
     }
 
