@@ -202,6 +202,10 @@ const ALLOWANCES: [Allowance; 5] = [
 #[derive(Clone, Debug)]
 pub struct Budgets {
     left: [u16; ALLOWANCES.len()],
+    /// Useful work since the last payment, which earned what it is worth when the next is due.
+    uses: u16,
+    /// The same that is too small for all but WINDOW_UPDATE frames.
+    small_uses: u16,
     refilled_ns: u64,
 }
 
@@ -211,6 +215,8 @@ impl Budgets {
     pub fn new(now_ns: u64) -> Self {
         Self {
             left: ALLOWANCES.map(|allowance| allowance.most),
+            uses: 0,
+            small_uses: 0,
             refilled_ns: now_ns,
         }
     }
@@ -220,6 +226,7 @@ impl Budgets {
     /// # Errors
     /// The violation that the budget is there for, when it is spent.
     pub fn spend(&mut self, budget: Budget, now_ns: u64) -> Result<(), ConnectionError> {
+        self.pay_in();
         let at = budget as usize;
         if self.left[at] == 0 {
             self.refill(now_ns);
@@ -232,15 +239,31 @@ impl Budgets {
 
     /// Useful work was done: a response begun, or a body frame sent or received.
     pub fn earn(&mut self) {
-        for (left, allowance) in self.left.iter_mut().zip(&ALLOWANCES) {
-            *left = (*left + allowance.per_use).min(allowance.most);
-        }
+        self.uses = self.uses.saturating_add(1);
     }
 
     /// A body frame was sent that is too small to count as work: its window had to be opened all the same.
     pub fn earn_updates(&mut self) {
-        let at = Budget::WindowUpdates as usize;
-        self.left[at] = (self.left[at] + ALLOWANCES[at].per_use).min(ALLOWANCES[at].most);
+        self.small_uses = self.small_uses.saturating_add(1);
+    }
+
+    /// Gives what was earned. Only payments lower a budget, so that all of it at once is as good as each at its time.
+    fn pay_in(&mut self) {
+        let small_uses = std::mem::take(&mut self.small_uses);
+        let uses = std::mem::take(&mut self.uses);
+        if uses > 0 {
+            for (at, allowance) in ALLOWANCES.iter().enumerate() {
+                self.give(at, allowance.per_use.saturating_mul(uses));
+            }
+        }
+        if small_uses > 0 {
+            let at = Budget::WindowUpdates as usize;
+            self.give(at, ALLOWANCES[at].per_use.saturating_mul(small_uses));
+        }
+    }
+
+    fn give(&mut self, at: usize, back: u16) {
+        self.left[at] = self.left[at].saturating_add(back).min(ALLOWANCES[at].most);
     }
 
     /// Gives back what whole seconds give.
@@ -249,9 +272,8 @@ impl Budgets {
         if seconds > 0 {
             self.refilled_ns += seconds * 1_000_000_000;
             let seconds = u16::try_from(seconds).unwrap_or(u16::MAX);
-            for (left, allowance) in self.left.iter_mut().zip(&ALLOWANCES) {
-                let back = allowance.per_second.saturating_mul(seconds);
-                *left = left.saturating_add(back).min(allowance.most);
+            for (at, allowance) in ALLOWANCES.iter().enumerate() {
+                self.give(at, allowance.per_second.saturating_mul(seconds));
             }
         }
     }

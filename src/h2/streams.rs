@@ -87,7 +87,9 @@ pub(super) struct Stream<F> {
 #[derive(Debug)]
 pub(super) struct Streams<F> {
     slab: Vec<Stream<F>>,
-    /// Slab index + 1, or 0; a power of two long, at most half full.
+    /// Slab index + 1, or 0; a power of two long, at most half full. Who is further from where it is looked for first
+    /// comes first, so that a run that was in place stays there when its head goes: identifiers count up, and mostly end
+    /// in that order.
     table: Vec<u16>,
     /// First free place of the slab, linked by `next`.
     free: Index,
@@ -134,6 +136,11 @@ impl<F> Streams<F> {
         (id >> 1) as usize & (self.table.len() - 1)
     }
 
+    /// How far `at` is from there.
+    fn distance(&self, id: StreamId, at: usize) -> usize {
+        at.wrapping_sub(self.bucket(id)) & (self.table.len() - 1)
+    }
+
     /// Finds a stream.
     pub(super) fn find(&self, id: StreamId) -> Option<Index> {
         if self.len == 0 {
@@ -172,7 +179,8 @@ impl<F> Streams<F> {
     /// Adds a stream whose identifier is not in the store, or `None` when the index space is used up (which the
     /// limit of concurrent streams comes before).
     pub(super) fn insert(&mut self, stream: Stream<F>) -> Option<Index> {
-        debug_assert!(stream.id != 0 && self.find(stream.id).is_none());
+        let id = stream.id;
+        debug_assert!(id != 0 && self.find(id).is_none());
         if self.len() >= usize::from(NONE / 2) {
             return None;
         }
@@ -193,7 +201,7 @@ impl<F> Streams<F> {
             *self.get_mut(index) = stream;
             index
         };
-        self.link(index);
+        self.link(id, index);
         self.len += 1;
         Some(index)
     }
@@ -206,18 +214,18 @@ impl<F> Streams<F> {
         while self.table[at] != index + 1 {
             at = (at + 1) & mask;
         }
-        // What follows in the same run moves up, unless it would come before its own bucket.
+        // What follows moves up, as far as it is not where it belongs.
         let mut hole = at;
         loop {
             at = (at + 1) & mask;
             let Some(follower) = self.table[at].checked_sub(1) else {
                 break;
             };
-            let home = self.bucket(self.get(follower).id);
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
-                self.table[hole] = self.table[at];
-                hole = at;
+            if self.distance(self.get(follower).id, at) == 0 {
+                break;
             }
+            self.table[hole] = self.table[at];
+            hole = at;
         }
         self.table[hole] = 0;
         let free = self.free;
@@ -248,10 +256,18 @@ impl<F> Streams<F> {
         self.len == 0 && self.slab.capacity() > 0
     }
 
-    fn link(&mut self, index: Index) {
-        let mut at = self.bucket(self.get(index).id);
-        while self.table[at] != 0 {
-            at = (at + 1) & (self.table.len() - 1);
+    fn link(&mut self, mut id: StreamId, mut index: Index) {
+        let mask = self.table.len() - 1;
+        let mut at = self.bucket(id);
+        let mut distance = 0;
+        while let Some(there) = self.table[at].checked_sub(1) {
+            let there_id = self.get(there).id;
+            let there_distance = self.distance(there_id, at);
+            if there_distance < distance {
+                self.table[at] = index + 1;
+                (id, index, distance) = (there_id, there, there_distance);
+            }
+            (at, distance) = ((at + 1) & mask, distance + 1);
         }
         self.table[at] = index + 1;
     }
@@ -261,8 +277,9 @@ impl<F> Streams<F> {
         self.table.clear();
         self.table.resize(len, 0);
         for at in 0..self.slab.len() {
-            if self.slab[at].id != 0 {
-                self.link(at as Index);
+            let id = self.slab[at].id;
+            if id != 0 {
+                self.link(id, at as Index);
             }
         }
     }
