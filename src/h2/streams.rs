@@ -256,16 +256,15 @@ impl<F> Streams<F> {
         self.len == 0 && self.slab.capacity() > 0
     }
 
-    fn link(&mut self, mut id: StreamId, mut index: Index) {
+    fn link(&mut self, id: StreamId, mut index: Index) {
         let mask = self.table.len() - 1;
         let mut at = self.bucket(id);
         let mut distance = 0;
         while let Some(there) = self.table[at].checked_sub(1) {
-            let there_id = self.get(there).id;
-            let there_distance = self.distance(there_id, at);
+            let there_distance = self.distance(self.get(there).id, at);
             if there_distance < distance {
                 self.table[at] = index + 1;
-                (id, index, distance) = (there_id, there, there_distance);
+                (index, distance) = (there, there_distance);
             }
             (at, distance) = ((at + 1) & mask, distance + 1);
         }

@@ -69,14 +69,19 @@ pub(super) enum Turn {
     Over,
 }
 
+/// A listener, and what was asked about it once.
+struct Listening {
+    listener: Listener,
+    /// Whether those who come to it are.
+    near: bool,
+}
+
 /// A shard without its sleep: everything that it does, it does in a turn, at the time that it is told.
 pub(super) struct Shard<'a> {
     index: usize,
     pub(super) connections: Slab<Box<Connection>>,
     /// Closed ones are gone.
-    listeners: Vec<Option<Listener>>,
-    /// Whether those who come to each are near.
-    near: Vec<bool>,
+    listeners: Vec<Option<Listening>>,
     /// No warning about accepting before this.
     warn_from_ns: u64,
     /// Listeners to be armed again, and from when on.
@@ -142,11 +147,14 @@ impl<'a> Shard<'a> {
             now_secs,
         );
         shared.kernel_tls = KernelTls::new(options.kernel_tls);
+        let listening = |listener: Listener| {
+            let near = listener.is_near();
+            Some(Listening { listener, near })
+        };
         Self {
             index: options.index,
             connections: Slab::default(),
-            near: options.listeners.iter().map(Listener::is_near).collect(),
-            listeners: options.listeners.into_iter().map(Some).collect(),
+            listeners: options.listeners.into_iter().map(listening).collect(),
             paused: Vec::new(),
             warn_from_ns: 0,
             tls: options.tls,
@@ -161,7 +169,7 @@ impl<'a> Shard<'a> {
 
     /// Begins to accept, and to listen to orders.
     pub(super) fn begin(&mut self) {
-        for listener in self.listeners.iter().flatten() {
+        for Listening { listener, .. } in self.listeners.iter().flatten() {
             // Inherited by every socket that is accepted. A listener that is no TCP socket does without.
             let _ = rustix::net::sockopt::set_tcp_nodelay(&listener.socket, true);
             let _ = self
@@ -293,7 +301,7 @@ impl<'a> Shard<'a> {
             slot: LISTENER | index as u32,
             generation: 0,
         };
-        if let Some(listener) = &self.listeners[index] {
+        if let Some(Listening { listener, .. }) = &self.listeners[index] {
             self.shared.ring.accept(listener.socket.as_fd(), owner);
         }
     }
@@ -326,7 +334,7 @@ impl<'a> Shard<'a> {
         }
         if draining {
             // Nothing is in flight on it any more. Closed now, not with the shard: new peers are to be refused.
-            if let Some(listener) = self.listeners[index].take() {
+            if let Some(Listening { listener, .. }) = self.listeners[index].take() {
                 self.shared.ring.close(listener.socket);
             }
         } else {
@@ -335,10 +343,11 @@ impl<'a> Shard<'a> {
     }
 
     fn begin_connection(&mut self, index: usize, socket: OwnedFd) {
-        let tls = self.listeners[index]
-            .as_ref()
-            .is_some_and(|listener| listener.tls);
-        let transport = match (tls, &self.tls) {
+        let Some(Listening { listener, near }) = &self.listeners[index] else {
+            return self.shared.ring.close(socket);
+        };
+        let near = *near;
+        let transport = match (listener.tls, &self.tls) {
             (false, _) => Transport::Cleartext,
             (true, Some(config)) => match Handshake::new(Arc::clone(config)) {
                 Ok(mut handshake) => {
@@ -353,7 +362,6 @@ impl<'a> Shard<'a> {
             (true, None) => return self.shared.ring.close(socket),
         };
         self.shared.counters.accepted += 1;
-        let near = self.near[index];
         let shared = &mut self.shared;
         self.connections
             .insert_with(|key| Box::new(Connection::new(key, socket, transport, near, shared)));
@@ -416,7 +424,7 @@ impl<'a> Shard<'a> {
             self.command = command;
             self.paused.clear();
             // A listener is closed when its accept has come back.
-            for listener in self.listeners.iter().flatten() {
+            for Listening { listener, .. } in self.listeners.iter().flatten() {
                 self.shared.ring.cancel(listener.socket.as_fd());
             }
             for key in self.connections.keys() {

@@ -69,6 +69,17 @@ pub(super) struct Outgoing {
     reader: Option<Reader>,
 }
 
+/// A slot that is to be filled.
+struct Next {
+    layout: Layout,
+    /// Of its buffer.
+    bytes: usize,
+    /// Wire bytes after which no more body is taken.
+    burst: usize,
+    /// When it is read although it could be gathered.
+    reader: Option<Reader>,
+}
+
 /// Reusable parts of [`Outgoing`].
 #[derive(Debug, Default)]
 pub(super) struct Pool(Vec<(Box<Gather>, Box<Plan<FileRef>>)>);
@@ -142,41 +153,24 @@ impl Connection {
             Transport::Cleartext | Transport::Handshake(_) => {}
         }
         let prefix = Bytes::from(std::mem::take(&mut self.raw));
-        let layout = match &self.transport {
-            Transport::Handshake(_) => None,
-            _ if self.abandoned || self.is_untold() || !self.protocol.wants_transmit() => None,
-            _ if record_type.is_some() => None,
-            Transport::Session(session) if !session.is_handed_over() => {
-                Some(Layout::Sealed(session.layout()))
-            }
-            _ if self.unmapped => Some(Layout::Placed),
-            _ => Some(Layout::Gathered),
+        let next = if record_type.is_some() {
+            None
+        } else {
+            self.next_slot(shared)
         };
-        let burst = self.considerate_burst(shared);
-        let reader = match layout {
-            Some(Layout::Gathered) => self.reads(burst, shared),
-            _ => None,
-        };
-        let reads = reader.is_some();
-        let layout = if reads { Some(Layout::Placed) } else { layout };
+        let layout = next.as_ref().map_or(Layout::Placed, |next| next.layout);
         let (mut gather, mut plan) = shared.pool.take();
-        if let Some(layout) = layout {
-            let (slot_bytes, burst) = match layout {
-                Layout::Gathered => (GATHERED_SLOT, burst),
-                Layout::Placed if reads => {
-                    let burst = burst.min(MAX_READ_SLOT);
-                    (burst, burst)
-                }
-                Layout::Placed | Layout::Sealed(_) => (burst.min(MAX_FILLED_SLOT), usize::MAX),
-            };
-            match lease(shared, slot_bytes) {
+        let mut reader = None;
+        if let Some(next) = next {
+            match lease(shared, next.bytes) {
                 Some(mut lease) => {
-                    let mut slot = Slot::new(&mut lease, &mut plan, layout, burst);
+                    let mut slot = Slot::new(&mut lease, &mut plan, layout, next.burst);
                     self.protocol.poll_transmit(shared.now_ns, &mut slot);
                     slot.finish();
                     if plan.wire_len > 0 {
                         gather.set_buffer(lease);
                     }
+                    reader = next.reader;
                 }
                 None => {
                     self.starved = true;
@@ -193,13 +187,44 @@ impl Connection {
         if self.burst == MIN_BURST && self.last_slot < BULK {
             shared.answered_briefly = Some((self.key, shared.now_ns));
         }
-        let layout = layout.unwrap_or(Layout::Placed);
         let mut outgoing = Outgoing::new(gather, plan, layout, prefix, shared.now_ns);
         outgoing.record_type = record_type;
-        outgoing.times = reads.then(Times::default);
+        outgoing.times = reader.is_some().then(Times::default);
         outgoing.reader = reader;
         self.outgoing = Some(outgoing);
         self.prepare(shared);
+    }
+
+    /// The slot that is to be filled next, if the protocol has something to say and may.
+    fn next_slot(&mut self, shared: &Shared) -> Option<Next> {
+        if self.abandoned || self.is_untold() || !self.protocol.wants_transmit() {
+            return None;
+        }
+        let burst = self.considerate_burst(shared);
+        let layout = match &self.transport {
+            Transport::Handshake(_) => return None,
+            Transport::Session(session) if !session.is_handed_over() => {
+                Layout::Sealed(session.layout())
+            }
+            _ if self.unmapped => Layout::Placed,
+            _ => Layout::Gathered,
+        };
+        let reader = match layout {
+            Layout::Gathered => self.reads(burst, shared),
+            Layout::Placed | Layout::Sealed(_) => None,
+        };
+        let read = burst.min(MAX_READ_SLOT);
+        let (layout, bytes, burst) = match layout {
+            Layout::Gathered if reader.is_some() => (Layout::Placed, read, read),
+            Layout::Gathered => (Layout::Gathered, GATHERED_SLOT, burst),
+            filled => (filled, burst.min(MAX_FILLED_SLOT), usize::MAX),
+        };
+        Some(Next {
+            layout,
+            bytes,
+            burst,
+            reader,
+        })
     }
 
     /// Wire bytes of the next slot, with those in mind who wait while it is copied.
