@@ -164,14 +164,16 @@ impl Protocol {
                         continue;
                     };
                     let (serial, now_ns) = (head.serial(), shared.now_ns);
-                    if let Some(response) = shared.repeat.answer(serial, now_ns) {
+                    let share = |first, kept: &mut _| core.share(first, kept);
+                    if let Some(response) = shared.repeat.answer(serial, now_ns, share) {
                         shared.counters.requests += 1;
                         core.respond_again(stream, response);
                         continue;
                     }
                     shared.repeat.pure = false;
                     let made = answer!(Version::Http2, head, asker(stream), shared);
-                    shared.repeat.note(serial, now_ns, made.as_ref());
+                    let answered = made.is_some().then_some(stream);
+                    shared.repeat.note(serial, now_ns, answered);
                     if let Some(response) = made {
                         core.respond(stream, response);
                     }

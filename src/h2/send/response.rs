@@ -55,6 +55,30 @@ impl<F: Clone> Connection<F> {
         self.ready.push_back(&mut self.streams, index, Phase::Fresh);
     }
 
+    /// Makes the answer of `stream` one that can be given again ([`Connection::respond_again`]), and puts it into `kept`, of
+    /// which the memory is used when nobody else has it. Whether that was done: not when some of it is out, nor for one of
+    /// several pieces.
+    pub fn share(&mut self, stream: StreamId, kept: &mut Option<Rc<Response<F>>>) -> bool {
+        let Some(index) = self.streams.find(stream) else {
+            return false;
+        };
+        let entry = self.streams.get_mut(index);
+        if entry.phase != Phase::Fresh || matches!(entry.body, Body::Stream(_)) {
+            return false;
+        }
+        let Some(head) = entry.head.take() else {
+            return false;
+        };
+        let body = std::mem::replace(&mut entry.body, Body::Empty);
+        let response = Response { head, body };
+        match kept.as_mut().and_then(Rc::get_mut) {
+            Some(kept) => *kept = response,
+            None => *kept = Some(Rc::new(response)),
+        }
+        entry.repeated.clone_from(kept);
+        true
+    }
+
     /// Answers a request without the application's help.
     pub(in crate::h2) fn refuse(&mut self, index: Index, status: &[u8; 3]) {
         let Some(head) = refusal(status) else {
