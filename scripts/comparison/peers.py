@@ -8,7 +8,7 @@ setting, the same certificate, TLS 1.3 with AES-128-GCM only (OPENSSL_CONF in se
 import os
 
 from .servers import DESCRIPTORS, H1_TLS, MOST_CONNECTIONS, MOST_STREAMS
-from .servers import Ringlane, RinglaneTwo, Server, first_match, said_by
+from .servers import Ringlane, RinglaneTwice, RinglaneTwo, Server, first_match, said_by
 from .trafficserver import TrafficServer
 
 
@@ -288,7 +288,7 @@ DocumentRoot {self.site.root}
 # Those that a comparison begins with, then the rest.
 ALL = {
     server.name: server
-    for server in (Ringlane, H2o, Nginx, Lighttpd, Nghttpd, TrafficServer, Apache, Caddy, RinglaneTwo)
+    for server in (Ringlane, H2o, Nginx, Lighttpd, Nghttpd, TrafficServer, Apache, Caddy, RinglaneTwo, RinglaneTwice)
 }
 MAIN = ("ringlane", "h2o", "nginx")
 PEERS = tuple(name for name in ALL if not name.startswith("ringlane"))

@@ -1,10 +1,12 @@
 """A server on one core: started with honest settings in a folder of its own, and stopped by its id."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
 import resource
+import socket
 import subprocess
 import time
 
@@ -222,10 +224,13 @@ class Ringlane(Server):
         options = " ".join(str(option) for option in self._options())
         return f"# ringlane serve ROOT --http 127.0.0.1:0 --https 127.0.0.1:0 {options}\n"
 
-    def _options(self):
+    def _settings(self):
         pair = ["--cert", self.site.cert, "--key", self.site.key]
         same = [] if self.chooses else ["--congestion-control", "system"]
-        return ["--cores", self.cores, "--shards", self.shards, *same, *pair]
+        return ["--shards", self.shards, *same, *pair]
+
+    def _options(self):
+        return ["--cores", self.cores, *self._settings()]
 
     def start(self):
         self._own = harness.Ringlane(self.binary(), self.site.root, self.folder, *self._options())
@@ -245,6 +250,58 @@ class RinglaneTwo(Ringlane):
     name = "ringlane-2"
     cores = f"{SERVER_CORE},{CLIENT_CORE}"
     shards = 2
+
+
+class RinglaneTwice(Ringlane):
+    """Two of them with a shard each, on the same ports: what two shards would cost that share nothing at all."""
+
+    name = "ringlane-1+1"
+    # As sd_listen_fds(3) has it: who is passed sockets knows them by their numbers, from 3 on.
+    PASSED = 'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:https exec "$@"'
+    FIRST = 3
+
+    def start(self):
+        self._log = open(self.folder / "output.log", "wb")
+        self.ports = {"http": 0, "https": 0}
+        env = {k: v for k, v in os.environ.items() if k not in harness.SERVICE_VARIABLES}
+        for core in (SERVER_CORE, CLIENT_CORE):
+            passed = [self._listen(scheme) for scheme in self.ports]
+            options = ["--cores", core, *self._settings()]
+            argv = ["sh", "-c", self.PASSED, "sh", self.binary(), "serve", self.site.root, *options]
+            self.children.append(
+                harness.spawn(
+                    argv,
+                    stdout=self._log,
+                    stderr=self._log,
+                    env={**env, "XDG_STATE_HOME": str(self.folder)},
+                    close_fds=False,
+                    preexec_fn=lambda passed=passed: self._pass_on(passed),
+                )
+            )
+            for one in passed:
+                one.close()
+        for scheme in self.ports:
+            for child in self.children:
+                harness.wait_for_port(self.ports[scheme], child)
+        return self
+
+    def _listen(self, scheme):
+        """A socket of its own for each of them, on the port of the first."""
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind(("127.0.0.1", self.ports[scheme]))
+        one.listen(4096)
+        self.ports[scheme] = one.getsockname()[1]
+        return one
+
+    def _pass_on(self, passed):
+        # First away from where they are to go.
+        away = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, self.FIRST + len(passed)) for one in passed]
+        for number, one in enumerate(away):
+            os.dup2(one, self.FIRST + number)
+
+    def stop(self):
+        Server.stop(self)
 
 
 def first_match(pattern, text):

@@ -194,10 +194,13 @@ def _protocols(workload, by_protocol):
 def _shards(workload, combinations):
     rows = []
     for protocol, _, chosen in combinations:
-        pair = chosen.beside_own("ringlane-2", workload.figure)
-        if pair:
-            scale = 2 * pair[0].median / pair[1].median
-            rows.append([f"{workload.title}, {PROTOCOL[protocol]}: by CPU time", f"{scale:.2f} x"])
+        work = f"{workload.title}, {PROTOCOL[protocol]}"
+        one, apart = (chosen.beside_own(name, workload.figure) for name in ("ringlane-2", "ringlane-1+1"))
+        if one:
+            rows.append([f"{work}: by CPU time", f"{2 * one[0].median / one[1].median:.2f} x"])
+        if one and apart:
+            beside = 2 * apart[1].median / one[1].median
+            rows.append([f"{work}: the same, two servers in place of one (2: alike)", f"{beside:.2f} x"])
     return rows
 
 

@@ -207,11 +207,11 @@ ALL = {
         ),
         SharedCores(
             "shards-1k", "1 KiB, 50 connections x 20 streams, one shard and two", US_PER_REQUEST, "1k",
-            connections=50, streams=20, probe=20_000, servers=("ringlane", "ringlane-2"),
+            connections=50, streams=20, probe=20_000, servers=("ringlane", "ringlane-2", "ringlane-1+1"),
         ),
         SharedCores(
             "shards-10m", "10 MiB, 16 connections, one shard and two", S_PER_GB, "10m",
-            connections=16, probe=64, servers=("ringlane", "ringlane-2"),
+            connections=16, probe=64, servers=("ringlane", "ringlane-2", "ringlane-1+1"),
         ),
     )
 }  # fmt: skip
