@@ -49,10 +49,11 @@ impl Http2 {
         }
     }
 
-    /// Asks; whether it could.
+    /// Asks so many times; whether it could.
     pub(super) fn ask(
         &mut self,
-        asked: Asked,
+        asked: &Asked,
+        times: usize,
         most: usize,
         random: &mut Random,
         files: &[File],
@@ -73,14 +74,14 @@ impl Http2 {
             let body = vec![b'x'; random.pick(&[1, 1_000, 100_000]).min(most)];
             request = request.with_body(Bytes::from(body));
         }
-        match self.core.request(request) {
+        (0..times).all(|_| match self.core.request(request.clone()) {
             Ok(stream) => {
-                self.asked.insert(stream, asked);
+                self.asked.insert(stream, asked.clone());
                 true
             }
             Err(RequestError::Busy | RequestError::Closing) => false,
             Err(error) => panic!("{error}"),
-        }
+        })
     }
 
     /// Does one of the other things that a client may do.

@@ -116,7 +116,9 @@ impl Link {
             Peer::Http1(peer) if peer.closes => self.requests = 0,
             Peer::Http1(peer) => peer.ask(asked, random, files),
             Peer::Http2(peer) => {
-                peer.ask(asked, self.most_sent, random, files);
+                // The same again and again, as load generators do.
+                let times = random.pick(&[1, 1, 1, 10]);
+                peer.ask(&asked, times, self.most_sent, random, files);
             }
         }
     }
