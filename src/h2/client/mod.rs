@@ -168,6 +168,8 @@ pub struct ClientConnection {
 
     streams: StreamMap<Stream>,
     next_id: StreamId,
+    /// The highest identifier that the server was told of.
+    begun: StreamId,
     /// Requests whose HEADERS are not framed yet, in the order of their identifiers. Some may be gone.
     fresh: VecDeque<StreamId>,
     /// How many of those are there.
@@ -223,6 +225,7 @@ impl ClientConnection {
             settings_received: false,
             streams: StreamMap::default(),
             next_id: 1,
+            begun: 0,
             fresh: VecDeque::new(),
             unsent: 0,
             bodies: VecDeque::new(),

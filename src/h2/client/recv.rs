@@ -341,8 +341,7 @@ impl ClientConnection {
 
     /// Frames belong on streams that we have begun: a server that cannot push begins none (section 5.1.1).
     pub(super) fn check_begun(&self, id: StreamId) -> Result<(), ConnectionError> {
-        let unsent = |stream: &super::Stream| stream.block.is_some();
-        if id.is_multiple_of(2) || id >= self.next_id || self.streams.get(&id).is_some_and(unsent) {
+        if id.is_multiple_of(2) || id > self.begun {
             return Err(ConnectionError::IdleStream);
         }
         Ok(())

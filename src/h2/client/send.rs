@@ -176,6 +176,7 @@ impl ClientConnection {
             return true;
         };
         self.unsent -= 1;
+        self.begun = id;
         let head = [block, Bytes::new()];
         let end_stream = stream.body.is_empty();
         let block = &self.encoder.encode(&head);

@@ -17,11 +17,23 @@ fn idle() {
         }
         expect(&priority(stream, 0), Fine);
     }
-    // A request that is made and not sent yet is idle to the server.
-    let mut server = Server::new();
-    let stream = server.get();
-    server.send(&headers(stream, &[STATUS], true));
-    assert_eq!(server.outcome(), ConnectionError(C::PROTOCOL_ERROR));
+    // A request that is made and not sent yet is idle to the server, also when it was given up since.
+    const STREAM: StreamId = 1;
+    for given_up in [false, true] {
+        for input in [
+            headers(STREAM, &[STATUS], true),
+            data(STREAM, b"x", true),
+            rst_stream(STREAM, C::CANCEL),
+        ] {
+            let mut server = Server::new();
+            assert_eq!(server.get(), STREAM);
+            if given_up {
+                server.cancel(STREAM);
+            }
+            server.send(&input);
+            assert_eq!(server.outcome(), ConnectionError(C::PROTOCOL_ERROR));
+        }
+    }
 }
 
 /// Section 5.1, half-closed (local): "An endpoint can receive any type of frame in this state."
