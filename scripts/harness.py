@@ -7,6 +7,7 @@ id; every file lives in one temporary folder that goes when the script ends.
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -197,13 +198,23 @@ def ringlane_binary():
 
 
 class Ringlane:
-    """`ringlane serve ROOT` on ports of the kernel's choice, in a state folder of its own."""
+    """`ringlane serve ROOT` on ports of the kernel's choice, in a state folder of its own.
 
-    def __init__(self, binary, root, scratch_folder, *options, http=True, https=True):
+    With `passed`, sockets that listen for http and for https: on those, which it gets as from systemd (sd_listen_fds(3)).
+    """
+
+    PASSED = 'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:https exec "$@"'
+    FIRST_PASSED = 3
+
+    def __init__(self, binary, root, scratch_folder, *options, http=True, https=True, passed=()):
         state = pathlib.Path(scratch_folder) / "state"
         state.mkdir(exist_ok=True)
         argv = [binary, "serve", root, "--http", "127.0.0.1:0" if http else "none"]
         argv += ["--https", "127.0.0.1:0" if https else "none", *options]
+        passing = {}
+        if passed:
+            argv = ["sh", "-c", self.PASSED, "sh", *argv]
+            passing = {"close_fds": False, "preexec_fn": lambda: self._pass_on(passed)}
         self.lines = []
         self._heard = threading.Condition()
         self.child = spawn(
@@ -213,11 +224,18 @@ class Ringlane:
             text=True,
             errors="replace",
             env={**{k: v for k, v in os.environ.items() if k not in SERVICE_VARIABLES}, "XDG_STATE_HOME": str(state)},
+            **passing,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.http_port = self._port("http") if http else None
         self.https_port = self._port("https") if https else None
+
+    def _pass_on(self, passed):
+        # First away from where they are to go.
+        away = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, self.FIRST_PASSED + len(passed)) for one in passed]
+        for number, one in enumerate(away):
+            os.dup2(one, self.FIRST_PASSED + number)
 
     def _read(self):
         for line in self.child.stdout:

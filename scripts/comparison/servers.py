@@ -1,7 +1,6 @@
 """A server on one core: started with honest settings in a folder of its own, and stopped by its id."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import re
@@ -256,33 +255,19 @@ class RinglaneTwice(Ringlane):
     """Two of them with a shard each, on the same ports: what two shards would cost that share nothing at all."""
 
     name = "ringlane-1+1"
-    # As sd_listen_fds(3) has it: who is passed sockets knows them by their numbers, from 3 on.
-    PASSED = 'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:https exec "$@"'
-    FIRST = 3
 
     def start(self):
-        self._log = open(self.folder / "output.log", "wb")
         self.ports = {"http": 0, "https": 0}
-        env = {k: v for k, v in os.environ.items() if k not in harness.SERVICE_VARIABLES}
+        self._both = []
         for core in (SERVER_CORE, CLIENT_CORE):
+            folder = self.folder / str(core)
+            folder.mkdir(exist_ok=True)
             passed = [self._listen(scheme) for scheme in self.ports]
             options = ["--cores", core, *self._settings()]
-            argv = ["sh", "-c", self.PASSED, "sh", self.binary(), "serve", self.site.root, *options]
-            self.children.append(
-                harness.spawn(
-                    argv,
-                    stdout=self._log,
-                    stderr=self._log,
-                    env={**env, "XDG_STATE_HOME": str(self.folder)},
-                    close_fds=False,
-                    preexec_fn=lambda passed=passed: self._pass_on(passed),
-                )
-            )
+            self._both.append(harness.Ringlane(self.binary(), self.site.root, folder, *options, passed=passed))
             for one in passed:
                 one.close()
-        for scheme in self.ports:
-            for child in self.children:
-                harness.wait_for_port(self.ports[scheme], child)
+        self.children = [one.child for one in self._both]
         return self
 
     def _listen(self, scheme):
@@ -294,14 +279,11 @@ class RinglaneTwice(Ringlane):
         self.ports[scheme] = one.getsockname()[1]
         return one
 
-    def _pass_on(self, passed):
-        # First away from where they are to go.
-        away = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, self.FIRST + len(passed)) for one in passed]
-        for number, one in enumerate(away):
-            os.dup2(one, self.FIRST + number)
-
     def stop(self):
-        Server.stop(self)
+        if self.children:
+            for one in self._both:
+                one.stop()
+        self.children = []
 
 
 def first_match(pattern, text):
