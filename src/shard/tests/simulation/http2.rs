@@ -49,7 +49,7 @@ impl Http2 {
         }
     }
 
-    /// Asks so many times; whether it could.
+    /// Asks so many times, as far as it may.
     pub(super) fn ask(
         &mut self,
         asked: &Asked,
@@ -57,7 +57,7 @@ impl Http2 {
         most: usize,
         random: &mut Random,
         files: &[File],
-    ) -> bool {
+    ) {
         let priority = format!("u={}{}", random.below(8), random.pick(&["", ", i"]));
         let mut fields = asked.fields();
         fields.push(("priority", priority));
@@ -74,14 +74,15 @@ impl Http2 {
             let body = vec![b'x'; random.pick(&[1, 1_000, 100_000]).min(most)];
             request = request.with_body(Bytes::from(body));
         }
-        (0..times).all(|_| match self.core.request(request.clone()) {
-            Ok(stream) => {
-                self.asked.insert(stream, asked.clone());
-                true
+        for _ in 0..times {
+            match self.core.request(request.clone()) {
+                Ok(stream) => {
+                    self.asked.insert(stream, asked.clone());
+                }
+                Err(RequestError::Busy | RequestError::Closing) => return,
+                Err(error) => panic!("{error}"),
             }
-            Err(RequestError::Busy | RequestError::Closing) => false,
-            Err(error) => panic!("{error}"),
-        })
+        }
     }
 
     /// Does one of the other things that a client may do.
