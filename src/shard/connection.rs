@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 
+use super::coalescing::Heard;
 use super::listings::Sending;
 use super::long::Long;
 use super::output::{BULK, MIN_BURST, Outgoing};
@@ -93,6 +94,7 @@ pub(super) struct Connection {
     pub(super) certificate: Option<CertificateId>,
     /// The peer's first bytes, in the clear, while they are too few to tell the protocol.
     pub(super) first: Option<Vec<u8>>,
+    heard: Heard,
     receiving: bool,
     /// The peer has ended its side.
     ended: bool,
@@ -138,6 +140,7 @@ impl Connection {
             notified: false,
             certificate: None,
             first: Some(Vec::new()),
+            heard: Heard::default(),
             receiving: false,
             ended: false,
         };
@@ -154,6 +157,7 @@ impl Connection {
     pub(super) fn handle(&mut self, event: Event, shared: &mut Shared) {
         match event {
             Event::Received { data, more } => {
+                shared.coalescing.note_heard(&mut self.heard);
                 if !more {
                     self.operations -= 1;
                     self.receiving = false;

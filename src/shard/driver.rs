@@ -5,8 +5,8 @@
 //! 2. Then one connection that has something to say fills a slot and queues one send, one that was sent little lately before
 //!    one that was sent a lot; completions that this brought come first again, so that a slot is read, sent and reused
 //!    while it is in the cache.
-//! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring; if nothing came and no
-//!    deadline is near, it parks through the executor on the ring's eventfd. The executor has no other task, so the
+//! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring, for several completions at
+//!    once while it is busy with large answers ([`coalescing`](super::coalescing)); if nothing came and no deadline is near, it parks through the executor on the ring's eventfd. The executor has no other task, so the
 //!    driver gives it no turn but then.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
+use super::coalescing::Done;
 use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
 use super::kernel_tls::KernelTls;
@@ -246,8 +247,15 @@ impl<'a> Shard<'a> {
                 Duration::from_nanos(deadline.saturating_sub(self.shared.now_ns).min(WAIT_MAX_NS))
             }
         };
-        let ring = &mut self.shared.ring;
-        if ring.wait(wait) || deadline.is_some() || !ring.arm() {
+        let (ring, now_ns) = (&mut self.shared.ring, self.shared.now_ns);
+        let counters = &self.shared.counters;
+        let batch = (self.shared.coalescing).batch(now_ns, || Done {
+            thread_ns: ring.thread_time_ns(),
+            requests: counters.requests,
+            bytes: counters.bytes,
+        });
+        let batch = batch.filter(|_| !ring.is_working());
+        if ring.wait_for(batch, wait) || deadline.is_some() || !ring.arm() {
             return Ok(());
         }
         let woken = crate::uring::read_eventfd(ring.eventfd()).await;

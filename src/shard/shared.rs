@@ -9,6 +9,7 @@ use lru::LruCache;
 
 use super::Serving;
 use super::answer::{Clock, Context, Request, Version};
+use super::coalescing::Coalescing;
 use super::counters::Counters;
 use super::dirty::Dirty;
 use super::kernel_tls::KernelTls;
@@ -94,6 +95,7 @@ pub(super) struct Shared {
     /// The connection that was last sent little, as it has been all along, and when.
     pub(super) answered_briefly: Option<(Owner, u64)>,
     pub(super) turns: Turns,
+    pub(super) coalescing: Coalescing,
     pub(super) timers: Timers,
     pub(super) counters: Counters,
     pub(super) clock: Clock,
@@ -145,6 +147,7 @@ impl Shared {
             kernel_tls: KernelTls::No,
             answered_briefly: None,
             turns: Turns::default(),
+            coalescing: Coalescing::default(),
             timers: Timers::default(),
             counters: Counters::new(),
             clock,

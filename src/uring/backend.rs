@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::errno_of;
 use super::op::Cqe;
-use super::queues::{Queues, RingCounters};
+use super::queues::{Batch, Queues, RingCounters};
 #[cfg(test)]
 use super::simulated;
 
@@ -56,9 +56,9 @@ impl Backend {
         either!(self, queues => queues.submit());
     }
 
-    pub(super) fn wait(&mut self, timeout: Duration) {
+    pub(super) fn wait(&mut self, timeout: Duration, batch: Option<Batch>) {
         match self {
-            Self::Kernel(queues) => queues.wait(timeout),
+            Self::Kernel(queues) => queues.wait(timeout, batch),
             // Time is not its own: nothing happens in it by waiting.
             #[cfg(test)]
             Self::Simulated(queues) => queues.submit(),

@@ -46,7 +46,7 @@ pub use mapping::Mapping;
 pub use op::{Completion, Event, Owner};
 pub use park::read_eventfd;
 pub use probe::SetupError;
-pub use queues::RingCounters;
+pub use queues::{Batch, RingCounters};
 pub use read_now::{Pages, read_now, resident_now};
 pub use ring::{Resolve, Ring, RingOptions};
 pub use slab::Slab;

@@ -132,6 +132,13 @@ pub(super) enum Op {
     Close(RawFd),
 }
 
+impl Op {
+    /// Whether it waits for somebody to come or to say something, for as long as that takes.
+    fn is_standing(&self) -> bool {
+        matches!(self, Self::Accept | Self::Recv | Self::Wake { .. })
+    }
+}
+
 /// One completion queue entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cqe {
@@ -165,6 +172,8 @@ pub(super) struct Table {
     receives: HashMap<Owner, u64>,
     /// Operations of which only the release is waited for.
     releases: usize,
+    /// Those that [`Op::is_standing`] is true of.
+    standing: usize,
 }
 
 struct Entry {
@@ -177,6 +186,7 @@ impl Table {
     /// Enters an operation and returns its `user_data`.
     pub(super) fn insert(&mut self, owner: Owner, op: Op) -> u64 {
         let receives = matches!(op, Op::Recv);
+        self.standing += usize::from(op.is_standing());
         let op = Some(op);
         let (index, generation) = match self.free.pop() {
             Some(index) => {
@@ -207,6 +217,11 @@ impl Table {
     /// the peer's acknowledgement does.
     pub(super) fn len(&self) -> usize {
         self.entries.len() - self.free.len() - self.releases
+    }
+
+    /// Whether something is under way that ends by itself, and not only when somebody comes or says something.
+    pub(super) fn is_working(&self) -> bool {
+        self.len() > self.standing
     }
 
     /// Whether the kernel still refers to memory of operations that are done.
@@ -351,6 +366,7 @@ impl Table {
         let owner = entry.owner;
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(index);
+        self.standing -= usize::from(op.is_standing());
         if matches!(op, Op::Release { .. }) {
             self.releases -= 1;
         }
@@ -418,6 +434,31 @@ mod tests {
                 assert_eq!(table.len(), 0);
             }
         }
+    }
+
+    #[test]
+    fn what_only_waits_for_others_is_no_work() {
+        let mut table = Table::default();
+        let buffers = BufRing::new(1, 1).unwrap();
+        let end = |user_data, flags| Cqe {
+            user_data,
+            result: -Errno::CANCELED.raw_os_error(),
+            flags,
+        };
+        let standing = [Op::Accept, Op::Recv].map(|op| table.insert(owner(1), op));
+        assert!(!table.is_working());
+        let work = [Op::Writable, Op::RecvOnce].map(|op| table.insert(owner(1), op));
+        assert!(table.is_working());
+        table.complete(end(work[0], 0), &buffers);
+        table.complete(end(standing[0], MORE), &buffers);
+        assert!(table.is_working());
+        table.complete(end(work[1], 0), &buffers);
+        assert!(!table.is_working());
+        for user_data in standing {
+            table.complete(end(user_data, 0), &buffers);
+            assert!(!table.is_working());
+        }
+        assert_eq!(table.len(), 0);
     }
 
     #[test]

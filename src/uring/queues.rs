@@ -58,6 +58,24 @@ struct KernelTimespec {
     nanoseconds: i64,
 }
 
+/// What a wait goes on for when there is a completion already, and no longer than so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Completions that are waited for.
+    pub completions: u32,
+    /// Microseconds from the beginning of the wait: after that, one completion is enough.
+    pub within_us: u32,
+}
+
+/// How the kernel is to wait.
+#[derive(Clone, Copy)]
+struct Wait {
+    completions: u32,
+    /// After that, one completion is enough; 0 when only one is waited for.
+    batch_us: u32,
+    timeout: Duration,
+}
+
 pub(super) struct Queues {
     pub(super) io: IoUring,
     /// Index of the ring's descriptor in the thread's table of registered ones, when it could be registered.
@@ -66,6 +84,8 @@ pub(super) struct Queues {
     waiting: VecDeque<squeue::Entry>,
     /// Completions copied out and not handed out.
     ready: VecDeque<Cqe>,
+    /// Whether the kernel can wait for several completions, but no longer than so long (`IORING_FEAT_MIN_TIMEOUT`).
+    pub(super) batches: bool,
     pub(super) counters: RingCounters,
 }
 
@@ -74,6 +94,7 @@ impl Queues {
         let registered = register_ring_fd(&io);
         Self {
             ready: VecDeque::with_capacity(io.params().cq_entries() as usize),
+            batches: io.params().is_feature_min_timeout(),
             io,
             registered,
             waiting: VecDeque::new(),
@@ -118,15 +139,18 @@ impl Queues {
         }
         // Make room for what the kernel may have to flush.
         self.reap();
-        match self.enter(queued, 0, events, None) {
+        match self.enter(queued, events, None) {
             Ok(taken) => taken > 0 && self.queued() > 0,
             Err(errno) => errno == Errno::INTR,
         }
     }
 
-    /// Submits what is queued and waits for a completion, at most for `timeout`; not at all when one is there.
-    pub(super) fn wait(&mut self, timeout: Duration) {
-        if !self.waiting.is_empty() {
+    /// Submits what is queued and waits for a completion, at most for `timeout`; not at all when one is there. With a
+    /// `batch` it waits on for that, if the kernel can.
+    pub(super) fn wait(&mut self, timeout: Duration, batch: Option<Batch>) {
+        let batch = batch.filter(|_| self.batches);
+        // What completes as it is submitted is not to be counted for a batch.
+        if !self.waiting.is_empty() || batch.is_some() {
             self.submit();
         }
         self.reap();
@@ -134,11 +158,16 @@ impl Queues {
             return self.submit();
         }
         let (queued, _) = self.look();
-        if let Err(Errno::AGAIN | Errno::BUSY) = self.enter(queued, 1, true, Some(timeout)) {
+        let wait = Wait {
+            completions: batch.map_or(1, |batch| batch.completions),
+            batch_us: batch.map_or(0, |batch| batch.within_us),
+            timeout,
+        };
+        if let Err(Errno::AGAIN | Errno::BUSY) = self.enter(queued, true, Some(wait)) {
             // The kernel took nothing and did not wait. Wait for what is in flight: that frees what it lacks.
             self.reap();
             if self.ready.is_empty() {
-                let _ = self.enter(0, 1, true, Some(timeout));
+                let _ = self.enter(0, true, Some(wait));
             }
         }
     }
@@ -150,7 +179,7 @@ impl Queues {
             // Completions that found no room have to be fetched.
             if self.ready.is_empty() && self.io.submission().cq_overflow() {
                 self.counters.overflows += 1;
-                let _ = self.enter(0, 0, true, None);
+                let _ = self.enter(0, true, None);
                 self.reap();
             }
         }
@@ -197,15 +226,9 @@ impl Queues {
         }
     }
 
-    /// Enters the kernel: submits `submit` entries, waits for `want` completions, runs deferred work and flushes
-    /// overflowed completions when `events`. Returns how many entries were taken.
-    fn enter(
-        &mut self,
-        submit: usize,
-        want: u32,
-        events: bool,
-        timeout: Option<Duration>,
-    ) -> Result<usize, Errno> {
+    /// Enters the kernel: submits `submit` entries, waits, runs deferred work and flushes overflowed completions when
+    /// `events`. Returns how many entries were taken.
+    fn enter(&mut self, submit: usize, events: bool, wait: Option<Wait>) -> Result<usize, Errno> {
         self.counters.enters += 1;
         let mut flags = EnterFlags::empty();
         flags.set(EnterFlags::GETEVENTS, events);
@@ -216,14 +239,18 @@ impl Queues {
             }
             None => self.io.as_raw_fd(),
         };
-        let timespec = timeout.map(|timeout| KernelTimespec {
-            seconds: timeout.as_secs().try_into().unwrap_or(i64::MAX),
-            nanoseconds: timeout.subsec_nanos().into(),
+        let wait = wait.map(|wait| {
+            let timespec = KernelTimespec {
+                seconds: wait.timeout.as_secs().try_into().unwrap_or(i64::MAX),
+                nanoseconds: wait.timeout.subsec_nanos().into(),
+            };
+            (wait, timespec)
         });
-        let arg = timespec.as_ref().map(|timespec| GetEventsArg {
+        let want = wait.as_ref().map_or(0, |(wait, _)| wait.completions);
+        let arg = wait.as_ref().map(|(wait, timespec)| GetEventsArg {
             sigmask: 0,
             sigmask_size: 0,
-            min_wait_us: 0,
+            min_wait_us: wait.batch_us,
             timespec: ptr::from_ref(timespec) as u64,
         });
         let (arg, arg_size) = match &arg {
@@ -241,7 +268,7 @@ impl Queues {
                 libc::SYS_io_uring_enter,
                 fd,
                 submit as libc::c_uint,
-                want as libc::c_uint,
+                want,
                 flags.bits(),
                 arg,
                 arg_size,

@@ -20,7 +20,7 @@ use super::gather::{Gather, Prepared};
 use super::mapping::{Mapping, page_size};
 use super::op::{Completion, Event, Op, Owner, Table, UNTOLD};
 use super::probe::{self, SetupError};
-use super::queues::{Queues, RingCounters};
+use super::queues::{Batch, Queues, RingCounters};
 use super::read_now::{Pages, RWF_DONTCACHE};
 
 /// The group id of the one group of provided buffers.
@@ -415,7 +415,13 @@ impl Ring {
     /// Submits what is queued and waits until there is a completion, for `timeout` at most; `true` when there is one.
     /// May return early.
     pub fn wait(&mut self, timeout: Duration) -> bool {
-        self.queues.wait(timeout);
+        self.wait_for(None, timeout)
+    }
+
+    /// As [`Ring::wait`], but with a completion there it waits on for a `batch` of them, so that the thread is woken once
+    /// and not for each. On Linux before 6.12 it does not wait on.
+    pub fn wait_for(&mut self, batch: Option<Batch>, timeout: Duration) -> bool {
+        self.queues.wait(timeout, batch);
         self.queues.has_completion()
     }
 
@@ -449,6 +455,12 @@ impl Ring {
     /// Operations that have not had their last completion, queued ones included.
     pub fn in_flight(&self) -> usize {
         self.ops.len()
+    }
+
+    /// Whether an operation is under way that ends by itself: not so accepting, receiving on and waiting to be woken, which
+    /// wait for somebody to come or to say something.
+    pub fn is_working(&self) -> bool {
+        self.ops.is_working()
     }
 
     /// Provided buffers that are out in [`super::RecvBuffer`]s.

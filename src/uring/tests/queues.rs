@@ -103,6 +103,54 @@ fn waiting_does_not_block_when_a_completion_is_there() {
     all_writable(&mut ring, 1);
 }
 
+/// What has come when a wait for two completions within `within_us` ends, while 'a' is written to one of two sockets as soon
+/// as the thread sleeps, and then `rest` to the other.
+fn batch_of_two(within_us: u32, rest: &'static [u8]) -> usize {
+    let mut ring = ring();
+    let pairs = [UnixStream::pair().unwrap(), UnixStream::pair().unwrap()];
+    for (ours, _) in &pairs {
+        ring.recv(ours.as_fd(), OWNER);
+    }
+    let theirs = pairs
+        .each_ref()
+        .map(|(_, theirs)| theirs.try_clone().unwrap());
+    let stat = format!("/proc/self/task/{}/stat", rustix::thread::gettid());
+    let writer = std::thread::spawn(move || {
+        let sleeps = || std::fs::read_to_string(&stat).unwrap().contains(") S ");
+        while !sleeps() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let [mut one, mut other] = theirs;
+        one.write_all(b"a").unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        other.write_all(rest).unwrap();
+    });
+    let batch = Batch {
+        completions: 2,
+        within_us,
+    };
+    assert!(ring.wait_for(Some(batch), Duration::from_secs(60)));
+    let came = std::iter::from_fn(|| ring.next()).count();
+    writer.join().unwrap();
+    came
+}
+
+#[test]
+fn a_batch_is_waited_for_where_the_kernel_can() {
+    let Backend::Kernel(queues) = &ring().queues else {
+        panic!("the kernel's");
+    };
+    let at_once = if queues.batches { 2 } else { 1 };
+    assert_eq!(batch_of_two(30_000_000, b"b"), at_once);
+}
+
+#[test]
+fn a_batch_that_does_not_come_is_not_waited_for_longer_than_said() {
+    let before = Instant::now();
+    assert_eq!(batch_of_two(1_000, b""), 1);
+    assert!(before.elapsed() < Duration::from_secs(30));
+}
+
 #[test]
 fn submitting_nothing_makes_no_system_call() {
     let mut ring = ring();
