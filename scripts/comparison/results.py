@@ -99,6 +99,8 @@ FIGURES = {
     for count in OPEN_COUNTS
 }  # fmt: skip
 
+RATES = ("mb_per_s", "requests_per_s")
+
 
 def values(entry, figure):
     """A figure of every round of a server; none when it failed, is lacking or does not give the figure."""
@@ -163,7 +165,8 @@ class Chosen:
         return pair if all(pair) else None
 
     def best_other(self, figure, names):
-        """(name, ringlane's, the other's) of the peer that ringlane is worst against."""
+        """(name, ringlane's, the other's) of the peer that ringlane is worst against: less is better, but of a rate."""
+        worst = min if figure in RATES else max
         found = []
         for name in names:
             pair = self.beside_own(name, figure)
@@ -171,5 +174,5 @@ class Chosen:
                 found.append((pair[0].median / pair[1].median, name, pair))
         if not found:
             return None
-        _, name, pair = max(found, key=lambda one: one[0])
+        _, name, pair = worst(found, key=lambda one: one[0])
         return name, *pair

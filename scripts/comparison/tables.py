@@ -87,7 +87,8 @@ def workload_table(workload, folder, notes):
     combinations = shown(workload, folder)
     if not combinations:
         return []
-    figures = (workload.figure, *workload.also)
+    rates = (workload.rate,) if workload.rate else ()
+    figures = (workload.figure, *rates, *workload.also)
     columns = [(p, c, chosen, figure) for p, c, chosen in combinations for figure in figures]
     columns += [(p, c, chosen, "own_memory_mib") for p, c, chosen in combinations if c != "bench"]
     columns = [one for one in columns if any(results.values(one[2].entry(n) or {}, one[3]) for n in one[2].names())]
@@ -145,6 +146,7 @@ def everything(folder):
 def summary(folder):
     """ringlane beside the best of the others, one line for each piece of work; then what concerns it alone."""
     rows = [["work", "ringlane", "best other", "its figure", "ringlane / best other"]]
+    rates = [["what comes out with one core of h2load", *rows[0][1:]]]
     alone = [["ringlane alone", "measured"]]
     for workload in workloads.ALL.values():
         combinations = [one for one in shown(workload, folder) if one[1] != "bench"]
@@ -160,25 +162,23 @@ def summary(folder):
         by_protocol = {}
         for protocol, _, chosen in combinations:
             by_protocol[protocol] = chosen
-            rows += _beside(workload, protocol, chosen)
+            rows += _beside(workload, workload.figure, protocol, chosen)
+            rates += _beside(workload, workload.rate, protocol, chosen) if workload.rate else []
             fair = results.spread(chosen.entry(results.OWN) or {}, "fairness")
             if fair:
                 alone.append([f"{workload.title}, {PROTOCOL[protocol]}: fastest / slowest connection", fair.text(2)])
         if H1_TLS in by_protocol and H2_TLS in by_protocol:
             alone += _protocols(workload, by_protocol)
-    if len(rows) == 1 and len(alone) == 1:
-        return []
-    lines = aligned(rows) + [""] if len(rows) > 1 else []
-    lines += aligned(alone) + [""] if len(alone) > 1 else []
-    return [*lines, origin(workloads.ALL, folder)]
+    lines = [line for table in (rows, rates, alone) if len(table) > 1 for line in [*aligned(table), ""]]
+    return [*lines, origin(workloads.ALL, folder)] if lines else []
 
 
-def _beside(workload, protocol, chosen):
-    best = chosen.best_other(workload.figure, PEERS)
+def _beside(workload, figure, protocol, chosen):
+    best = chosen.best_other(figure, PEERS)
     if not best:
         return []
     name, own, other = best
-    _, unit, decimals = results.FIGURES[workload.figure]
+    _, unit, decimals = results.FIGURES[figure]
     work = f"{workload.title}, {PROTOCOL[protocol]}: {unit}"
     return [[work, own.text(decimals), name, other.text(decimals), f"{own.median / other.median:.2f}"]]
 

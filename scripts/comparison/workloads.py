@@ -74,6 +74,11 @@ class Workload:
     def client_cores(self):
         return str(CLIENT_CORE)
 
+    @property
+    def rate(self):
+        """The key of the rate that goes with the figure; none where it says nothing."""
+        return {S_PER_GB: "mb_per_s", US_PER_REQUEST: "requests_per_s"}.get(self.figure)
+
     def measure(self, context, server, protocol, client, requests):
         """One measurement: the figures of one round."""
         load = self.load(protocol, context.sizes, requests)

@@ -7,7 +7,9 @@
 //! for [`WITHIN_US`] at most. Small answers would not be worth it: that is longer than all else that they wait for.
 //!
 //! Not for more than half of those who ask: the others keep them busy who wait for an answer. And not while anything is under
-//! way that ends by itself, such as a read or a socket that is full: whoever that is for waits for nobody else.
+//! way that ends by itself, such as a read or a socket that is full: whoever that is for waits for nobody else. But when
+//! that is all, and it is the socket of one long answer that goes to this machine, it is left to itself for as long: it
+//! has room again for half of what it may hold while the peer still has the other half to take.
 
 use crate::uring::Batch;
 
@@ -53,6 +55,8 @@ pub(super) struct Coalescing {
     heard: u32,
     /// What is slept for, going by the period before.
     completions: u32,
+    /// A socket that is full can be left to itself.
+    pub(super) lone_stall: bool,
 }
 
 impl Default for Coalescing {
@@ -63,6 +67,7 @@ impl Default for Coalescing {
             before: Done::default(),
             heard: 0,
             completions: 1,
+            lone_stall: false,
         }
     }
 }
@@ -74,26 +79,31 @@ impl Coalescing {
         heard.0 = self.period;
     }
 
-    /// What is slept for from `now_ns` on, when that is more than one completion. What was `done` is asked for once in a
-    /// period.
-    pub(super) fn batch(&mut self, now_ns: u64, done: impl FnOnce() -> Done) -> Option<Batch> {
+    /// What is slept for from `now_ns` on, when that is more than one completion, with so many operations under way that
+    /// end by themselves. What was `done` is asked for once in a period.
+    pub(super) fn batch(
+        &mut self,
+        working: usize,
+        now_ns: u64,
+        done: impl FnOnce() -> Done,
+    ) -> Option<Batch> {
         if now_ns.saturating_sub(self.began_ns) >= PERIOD_NS {
             let done = done();
             let coalesces = self.is_busy(now_ns, &done) && self.answers_are_large(&done);
-            *self = Self {
-                period: self.period.wrapping_add(1),
-                began_ns: now_ns,
-                before: done,
-                heard: 0,
-                completions: if coalesces {
-                    (self.heard / 2).clamp(1, MOST)
-                } else {
-                    1
-                },
+            self.completions = match coalesces {
+                true => (self.heard / 2).clamp(1, MOST),
+                false => 1,
             };
+            self.period = self.period.wrapping_add(1);
+            (self.began_ns, self.before, self.heard) = (now_ns, done, 0);
         }
-        (self.completions > 1).then_some(Batch {
-            completions: self.completions,
+        let completions = match working {
+            0 => self.completions,
+            1 if self.lone_stall => 2,
+            _ => 1,
+        };
+        (completions > 1).then_some(Batch {
+            completions,
             within_us: WITHIN_US,
         })
     }
@@ -149,7 +159,7 @@ mod tests {
             }
             self.now_ns += PERIOD_NS;
             self.done.thread_ns += PERIOD_NS / 100 * percent;
-            let batch = self.coalescing.batch(self.now_ns, || self.done);
+            let batch = self.coalescing.batch(0, self.now_ns, || self.done);
             assert!(batch.is_none_or(|batch| batch.completions > 1));
             batch.map_or(1, |batch| batch.completions)
         }
@@ -189,11 +199,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_under_way_is_waited_for_alone() {
+        let mut asked = Asked::by(16, 100_000);
+        assert_eq!(asked.after(100), 8);
+        let coalescing = &mut asked.coalescing;
+        let mut with = |working| {
+            let batch = coalescing.batch(working, asked.now_ns, || unreachable!());
+            batch.map(|batch| batch.completions)
+        };
+        assert_eq!([0, 1, 2].map(&mut with), [Some(8), None, None]);
+        coalescing.lone_stall = true;
+        let mut with = |working| {
+            let batch = coalescing.batch(working, asked.now_ns, || unreachable!());
+            batch.map(|batch| batch.completions)
+        };
+        assert_eq!([0, 1, 2].map(&mut with), [Some(8), Some(2), None]);
+    }
+
+    #[test]
     fn within_a_period_nothing_changes_and_nothing_is_asked() {
         let mut asked = Asked::by(16, 100_000);
         assert_eq!(asked.after(100), 8);
         for later_ns in [0, 1, PERIOD_NS - 1] {
-            let batch = (asked.coalescing).batch(asked.now_ns + later_ns, || unreachable!());
+            let batch = (asked.coalescing).batch(0, asked.now_ns + later_ns, || unreachable!());
             assert_eq!(batch.map(|batch| batch.completions), Some(8));
         }
         asked.connections.truncate(6);

@@ -188,6 +188,7 @@ impl Connection {
             }
             Event::Writable { result } => {
                 self.operations -= 1;
+                shared.coalescing.lone_stall = false;
                 match result {
                     Ok(true) | Err(Errno::INTR | Errno::AGAIN) => self.writable(shared),
                     Ok(false) if self.phase != Phase::Closing => {

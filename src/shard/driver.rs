@@ -247,14 +247,15 @@ impl<'a> Shard<'a> {
                 Duration::from_nanos(deadline.saturating_sub(self.shared.now_ns).min(WAIT_MAX_NS))
             }
         };
-        let (ring, now_ns) = (&mut self.shared.ring, self.shared.now_ns);
-        let counters = &self.shared.counters;
-        let batch = (self.shared.coalescing).batch(now_ns, || Done {
-            thread_ns: ring.thread_time_ns(),
-            requests: counters.requests,
-            bytes: counters.bytes,
-        });
-        let batch = batch.filter(|_| !ring.is_working());
+        let shared = &mut self.shared;
+        let (ring, counters) = (&mut shared.ring, &shared.counters);
+        let batch = shared
+            .coalescing
+            .batch(ring.working(), shared.now_ns, || Done {
+                thread_ns: ring.thread_time_ns(),
+                requests: counters.requests,
+                bytes: counters.bytes,
+            });
         if ring.wait_for(batch, wait) || deadline.is_some() || !ring.arm() {
             return Ok(());
         }

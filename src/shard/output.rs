@@ -423,8 +423,10 @@ impl Connection {
     fn stall(&mut self, shared: &mut Shared) {
         let clear = matches!(self.transport, Transport::Cleartext);
         let alone = self.long.is_long(&shared.long) && shared.turns.are_few();
-        let close = clear && self.near && !alone;
-        let most = if close || self.has_company(shared) {
+        let close = clear && self.near;
+        let company = self.has_company(shared);
+        shared.coalescing.lone_stall = close && alone && !company;
+        let most = if (close && !alone) || company {
             MIN_UNSENT
         } else {
             MAX_UNSENT

@@ -219,9 +219,9 @@ impl Table {
         self.entries.len() - self.free.len() - self.releases
     }
 
-    /// Whether something is under way that ends by itself, and not only when somebody comes or says something.
-    pub(super) fn is_working(&self) -> bool {
-        self.len() > self.standing
+    /// Those that end by themselves, and not only when somebody comes or says something.
+    pub(super) fn working(&self) -> usize {
+        self.len() - self.standing
     }
 
     /// Whether the kernel still refers to memory of operations that are done.
@@ -446,17 +446,17 @@ mod tests {
             flags,
         };
         let standing = [Op::Accept, Op::Recv].map(|op| table.insert(owner(1), op));
-        assert!(!table.is_working());
+        assert_eq!(table.working(), 0);
         let work = [Op::Writable, Op::RecvOnce].map(|op| table.insert(owner(1), op));
-        assert!(table.is_working());
+        assert_eq!(table.working(), 2);
         table.complete(end(work[0], 0), &buffers);
         table.complete(end(standing[0], MORE), &buffers);
-        assert!(table.is_working());
+        assert_eq!(table.working(), 1);
         table.complete(end(work[1], 0), &buffers);
-        assert!(!table.is_working());
+        assert_eq!(table.working(), 0);
         for user_data in standing {
             table.complete(end(user_data, 0), &buffers);
-            assert!(!table.is_working());
+            assert_eq!(table.working(), 0);
         }
         assert_eq!(table.len(), 0);
     }

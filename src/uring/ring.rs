@@ -457,10 +457,10 @@ impl Ring {
         self.ops.len()
     }
 
-    /// Whether an operation is under way that ends by itself: not so accepting, receiving on and waiting to be woken, which
-    /// wait for somebody to come or to say something.
-    pub fn is_working(&self) -> bool {
-        self.ops.is_working()
+    /// Operations under way that end by themselves: not accepting, receiving on and waiting to be woken, which wait for
+    /// somebody to come or to say something.
+    pub fn working(&self) -> usize {
+        self.ops.working()
     }
 
     /// Provided buffers that are out in [`super::RecvBuffer`]s.
