@@ -28,8 +28,9 @@ pub(super) const MIN_BURST: usize = 64 << 10;
 pub(super) const BULK: usize = MIN_BURST / 2;
 /// Wire bytes of a slot on a connection that takes them whole.
 pub(super) const MAX_BURST: usize = 1 << 20;
-/// The same while another connection asks for little: its answers wait for no more than that.
-const CONSIDERATE_BURST: usize = 64 << 10;
+/// The same while another connection asks for little: its answers wait for no more than that. It is one packet for the
+/// device, which takes 64 KiB with all headers: a few bytes more would be a second one, at nearly the cost of the first.
+const CONSIDERATE_BURST: usize = 60 << 10;
 /// How long a connection that was answered with little is expected to ask again.
 const EXPECTED_FOR_NS: u64 = 20_000_000;
 /// Buffer of a gathered slot: frame headers, field blocks and small bodies only.
