@@ -55,7 +55,7 @@ pub(super) struct Coalescing {
     heard: u32,
     /// What is slept for, going by the period before.
     completions: u32,
-    /// A socket that is full can be left to itself.
+    /// The socket that was last found full can be left to itself.
     pub(super) lone_stall: bool,
 }
 
@@ -120,7 +120,7 @@ impl Coalescing {
 
     fn answers_are_large(&self, done: &Done) -> bool {
         let requests = done.requests - self.before.requests;
-        done.bytes - self.before.bytes >= requests.saturating_mul(LARGE)
+        requests > 0 && done.bytes - self.before.bytes >= requests.saturating_mul(LARGE)
     }
 }
 
@@ -202,18 +202,17 @@ mod tests {
     fn what_is_under_way_is_waited_for_alone() {
         let mut asked = Asked::by(16, 100_000);
         assert_eq!(asked.after(100), 8);
-        let coalescing = &mut asked.coalescing;
-        let mut with = |working| {
-            let batch = coalescing.batch(working, asked.now_ns, || unreachable!());
-            batch.map(|batch| batch.completions)
-        };
-        assert_eq!([0, 1, 2].map(&mut with), [Some(8), None, None]);
-        coalescing.lone_stall = true;
-        let mut with = |working| {
-            let batch = coalescing.batch(working, asked.now_ns, || unreachable!());
-            batch.map(|batch| batch.completions)
-        };
-        assert_eq!([0, 1, 2].map(&mut with), [Some(8), Some(2), None]);
+        for (lone_stall, wanted) in [
+            (false, [Some(8), None, None]),
+            (true, [Some(8), Some(2), None]),
+        ] {
+            asked.coalescing.lone_stall = lone_stall;
+            let slept_for = [0, 1, 2].map(|working| {
+                let batch = (asked.coalescing).batch(working, asked.now_ns, || unreachable!());
+                batch.map(|batch| batch.completions)
+            });
+            assert_eq!(slept_for, wanted);
+        }
     }
 
     #[test]

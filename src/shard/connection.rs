@@ -94,6 +94,7 @@ pub(super) struct Connection {
     pub(super) certificate: Option<CertificateId>,
     /// The peer's first bytes, in the clear, while they are too few to tell the protocol.
     pub(super) first: Option<Vec<u8>>,
+    /// When something last came from it.
     heard: Heard,
     receiving: bool,
     /// The peer has ended its side.
