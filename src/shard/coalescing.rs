@@ -1,10 +1,11 @@
-//! How many completions a shard sleeps for: more than one while it is busy with large answers, so that it is woken once and
-//! not for each.
+//! How many completions a shard sleeps for: more than one while it is busy with large answers or with bundles of requests, so
+//! that it is woken once and not for each.
 //!
 //! A shard that is faster than its peers ask has done everything again and again, sleeps, and is woken by the next request:
 //! thousands of times a second. To put a core to sleep and to wake it costs the shard, and a peer on the same machine, as
-//! much as some answers do. So where answers are large a few requests come together first, as packets do in network cards,
-//! for [`WITHIN_US`] at most. Small answers would not be worth it: that is longer than all else that they wait for.
+//! much as some answers do. So a few requests come together first, as packets do in network cards, where it is not much
+//! longer than what they wait for anyway: a large answer, or the others of a bundle that a peer made of several requests
+//! before it sent them. A shard that is asked for little, one request at a time, would only answer later; it never waits.
 //!
 //! Not for more than half of those who ask: the others keep them busy who wait for an answer. And not while anything is under
 //! way that ends by itself, such as a read or a socket that is full: whoever that is for waits for nobody else. But when
@@ -16,19 +17,38 @@ use crate::uring::Batch;
 /// Completions at most.
 const MOST: u32 = 16;
 
-/// How much later than without it a request may be seen.
-const WITHIN_US: u32 = 100;
-
 /// How long is looked at what the shard does, and with how many.
 const PERIOD_NS: u64 = 5_000_000;
 
-/// Percent of the time that a shard works from which on it is busy, and below which it no longer is: coalescing itself
-/// saves some of it.
-const BUSY: u64 = 50;
-const STILL_BUSY: u64 = 40;
-
 /// Bytes of a large answer: some ten microseconds of a core, and as long on the fastest of networks.
 const LARGE: u64 = 32 << 10;
+
+/// Requests of a bundle: what a peer receives and sends at once, as a client does that is busy itself.
+const BUNDLE: u64 = 4;
+
+/// What requests are waited for.
+#[derive(Clone, Copy, Debug)]
+struct Gain {
+    /// Percent of the time that the shard works from which on it is busy, and below which it no longer is: coalescing
+    /// itself saves some of it.
+    busy: u64,
+    still_busy: u64,
+    /// How much later than without it a request may be seen.
+    within_us: u32,
+}
+
+const OF_LARGE_ANSWERS: Gain = Gain {
+    busy: 50,
+    still_busy: 40,
+    within_us: 100,
+};
+
+/// A shard is a quarter busy with what one client can ask for that is busy all the time.
+const OF_BUNDLES: Gain = Gain {
+    busy: 25,
+    still_busy: 20,
+    within_us: 200,
+};
 
 /// The number of the period in which something last came from a connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,10 +71,12 @@ pub(super) struct Coalescing {
     began_ns: u64,
     /// What was done before.
     before: Done,
-    /// Connections from which something came since.
+    /// Connections from which something came since, and how often something came.
     heard: u32,
+    receives: u64,
     /// What is slept for, going by the period before.
     completions: u32,
+    within_us: u32,
     /// The socket that was last found full can be left to itself.
     pub(super) lone_stall: bool,
 }
@@ -66,7 +88,9 @@ impl Default for Coalescing {
             began_ns: 0,
             before: Done::default(),
             heard: 0,
+            receives: 0,
             completions: 1,
+            within_us: 0,
             lone_stall: false,
         }
     }
@@ -75,6 +99,7 @@ impl Default for Coalescing {
 impl Coalescing {
     /// Something came from a connection.
     pub(super) fn note_heard(&mut self, heard: &mut Heard) {
+        self.receives += 1;
         self.heard += u32::from(heard.0 != self.period);
         heard.0 = self.period;
     }
@@ -89,38 +114,48 @@ impl Coalescing {
     ) -> Option<Batch> {
         if now_ns.saturating_sub(self.began_ns) >= PERIOD_NS {
             let done = done();
-            let coalesces = self.is_busy(now_ns, &done) && self.answers_are_large(&done);
-            self.completions = match coalesces {
-                true => (self.heard / 2).clamp(1, MOST),
-                false => 1,
+            (self.completions, self.within_us) = match self.gain(now_ns, &done) {
+                Some(gain) => ((self.heard / 2).clamp(1, MOST), gain.within_us),
+                None => (1, 0),
             };
             self.period = self.period.wrapping_add(1);
-            (self.began_ns, self.before, self.heard) = (now_ns, done, 0);
+            (self.began_ns, self.before) = (now_ns, done);
+            (self.heard, self.receives) = (0, 0);
         }
-        let completions = match working {
-            0 => self.completions,
-            1 if self.lone_stall => 2,
-            _ => 1,
+        let (completions, within_us) = match working {
+            0 => (self.completions, self.within_us),
+            1 if self.lone_stall => (2, OF_LARGE_ANSWERS.within_us),
+            _ => (1, 0),
         };
         (completions > 1).then_some(Batch {
             completions,
-            within_us: WITHIN_US,
+            within_us,
         })
     }
 
-    fn is_busy(&self, now_ns: u64, done: &Done) -> bool {
+    /// What there is to gain, going by what was done in the period that ends now.
+    fn gain(&self, now_ns: u64, done: &Done) -> Option<Gain> {
+        let requests = done.requests - self.before.requests;
+        if requests == 0 {
+            return None;
+        }
+        let bytes = done.bytes - self.before.bytes;
+        let gain = if bytes >= requests.saturating_mul(LARGE) {
+            OF_LARGE_ANSWERS
+        } else if requests >= self.receives.saturating_mul(BUNDLE) {
+            OF_BUNDLES
+        } else {
+            return None;
+        };
         let worked_ns = done.thread_ns.saturating_sub(self.before.thread_ns);
         let percent = if self.completions > 1 {
-            STILL_BUSY
+            gain.still_busy
         } else {
-            BUSY
+            gain.busy
         };
-        worked_ns.saturating_mul(100) >= (now_ns - self.began_ns).saturating_mul(percent)
-    }
-
-    fn answers_are_large(&self, done: &Done) -> bool {
-        let requests = done.requests - self.before.requests;
-        requests > 0 && done.bytes - self.before.bytes >= requests.saturating_mul(LARGE)
+        let busy =
+            worked_ns.saturating_mul(100) >= (now_ns - self.began_ns).saturating_mul(percent);
+        busy.then_some(gain)
     }
 }
 
@@ -128,10 +163,12 @@ impl Coalescing {
 mod tests {
     use super::*;
 
-    /// A shard with so many connections, all of which ask in each period for as many bytes.
+    /// A shard with so many connections, all of which ask in each period three times for as many bundles of requests, each
+    /// of them for as many bytes.
     struct Asked {
         coalescing: Coalescing,
         connections: Vec<Heard>,
+        bundle: u64,
         bytes: u64,
         now_ns: u64,
         done: Done,
@@ -142,6 +179,7 @@ mod tests {
             Self {
                 coalescing: Coalescing::default(),
                 connections: vec![Heard::default(); connections],
+                bundle: 1,
                 bytes,
                 now_ns: 0,
                 done: Done::default(),
@@ -153,8 +191,8 @@ mod tests {
             for _ in 0..3 {
                 for heard in &mut self.connections {
                     self.coalescing.note_heard(heard);
-                    self.done.requests += 1;
-                    self.done.bytes += self.bytes;
+                    self.done.requests += self.bundle;
+                    self.done.bytes += self.bundle * self.bytes;
                 }
             }
             self.now_ns += PERIOD_NS;
@@ -196,6 +234,30 @@ mod tests {
         assert_eq!(asked.after(100), 8);
         asked.bytes = 1_000;
         assert_eq!(asked.after(100), 1);
+    }
+
+    #[test]
+    fn who_asks_for_little_in_bundles_waits() {
+        let mut asked = Asked::by(50, 1_000);
+        asked.bundle = BUNDLE;
+        let after = [24, 25, 20, 19, 24, 100].map(|percent| asked.after(percent));
+        assert_eq!(after, [1, 16, 16, 1, 1, 16]);
+        asked.bundle = BUNDLE - 1;
+        assert_eq!(asked.after(100), 1);
+        asked.bytes = LARGE;
+        assert_eq!(asked.after(49), 1, "what counts for large answers");
+    }
+
+    #[test]
+    fn how_long_is_waited_goes_by_what_for() {
+        let mut asked = Asked::by(16, 1_000);
+        for (bundle, bytes, within_us) in [(20, 1_000, 200), (1, 100_000, 100), (20, 100_000, 100)]
+        {
+            (asked.bundle, asked.bytes) = (bundle, bytes);
+            assert_eq!(asked.after(100), 8);
+            let batch = (asked.coalescing).batch(0, asked.now_ns, || unreachable!());
+            assert_eq!(batch.map(|batch| batch.within_us), Some(within_us));
+        }
     }
 
     #[test]
