@@ -43,11 +43,17 @@ const OF_LARGE_ANSWERS: Gain = Gain {
     within_us: 100,
 };
 
-/// A shard is a quarter busy with what one client can ask for that is busy all the time.
+/// A client that is busy all the time, on one core, keeps a shard busy for a third of the time and more.
 const OF_BUNDLES: Gain = Gain {
     busy: 25,
     still_busy: 20,
     within_us: 200,
+};
+
+/// The full socket has room again, or something else comes.
+const LONE_STALL: Batch = Batch {
+    completions: 2,
+    within_us: OF_LARGE_ANSWERS.within_us,
 };
 
 /// The number of the period in which something last came from a connection.
@@ -74,9 +80,8 @@ pub(super) struct Coalescing {
     /// Connections from which something came since, and how often something came.
     heard: u32,
     receives: u64,
-    /// What is slept for, going by the period before.
-    completions: u32,
-    within_us: u32,
+    /// What is slept for, going by the period before, when that is more than one completion.
+    slept_for: Option<Batch>,
     /// The socket that was last found full can be left to itself.
     pub(super) lone_stall: bool,
 }
@@ -89,8 +94,7 @@ impl Default for Coalescing {
             before: Done::default(),
             heard: 0,
             receives: 0,
-            completions: 1,
-            within_us: 0,
+            slept_for: None,
             lone_stall: false,
         }
     }
@@ -114,23 +118,23 @@ impl Coalescing {
     ) -> Option<Batch> {
         if now_ns.saturating_sub(self.began_ns) >= PERIOD_NS {
             let done = done();
-            (self.completions, self.within_us) = match self.gain(now_ns, &done) {
-                Some(gain) => ((self.heard / 2).clamp(1, MOST), gain.within_us),
-                None => (1, 0),
-            };
+            let completions = (self.heard / 2).min(MOST);
+            self.slept_for = self
+                .gain(now_ns, &done)
+                .filter(|_| completions > 1)
+                .map(|gain| Batch {
+                    completions,
+                    within_us: gain.within_us,
+                });
             self.period = self.period.wrapping_add(1);
             (self.began_ns, self.before) = (now_ns, done);
             (self.heard, self.receives) = (0, 0);
         }
-        let (completions, within_us) = match working {
-            0 => (self.completions, self.within_us),
-            1 if self.lone_stall => (2, OF_LARGE_ANSWERS.within_us),
-            _ => (1, 0),
-        };
-        (completions > 1).then_some(Batch {
-            completions,
-            within_us,
-        })
+        match working {
+            0 => self.slept_for,
+            1 if self.lone_stall => Some(LONE_STALL),
+            _ => None,
+        }
     }
 
     /// What there is to gain, going by what was done in the period that ends now.
@@ -148,7 +152,7 @@ impl Coalescing {
             return None;
         };
         let worked_ns = done.thread_ns.saturating_sub(self.before.thread_ns);
-        let percent = if self.completions > 1 {
+        let percent = if self.slept_for.is_some() {
             gain.still_busy
         } else {
             gain.busy

@@ -6,9 +6,8 @@
 //!    one that was sent a lot; completions that this brought come first again, so that a slot is read, sent and reused
 //!    while it is in the cache.
 //! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring, for several completions at
-//!    once while it is busy and requests gain by it ([`coalescing`](super::coalescing)); if nothing came and no deadline is
-//!    near, it parks through the executor on the ring's eventfd. The executor has no other task, so the driver gives it
-//!    no turn but then.
+//!    once where that saves wakeups ([`coalescing`](super::coalescing)); if nothing came and no deadline is near, it parks
+//!    through the executor on the ring's eventfd. The executor has no other task, so the driver gives it no turn but then.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
