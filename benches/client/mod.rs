@@ -376,7 +376,7 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         // Never read: the core sees no descriptor.
         descriptor: Rc::new(std::fs::File::open("/dev/null").unwrap().into()),
         mapping: None,
-        resident_until_ns: Default::default(),
+        resident: Default::default(),
         reading: Default::default(),
         identity,
         etag,

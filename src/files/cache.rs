@@ -154,7 +154,7 @@ mod tests {
         Found::File(Rc::new(OpenFile {
             descriptor: Rc::new(std::fs::File::open("/dev/null").unwrap().into()),
             mapping: None,
-            resident_until_ns: Default::default(),
+            resident: Default::default(),
             reading: Default::default(),
             identity,
             etag: EntityTag::new(2, contents as u64, 3, 4),

@@ -15,6 +15,7 @@ pub mod coding;
 mod digest;
 mod open_file;
 mod reading;
+mod resident;
 mod settings;
 
 pub use cache::{Cache, Found, Lookup, MAX_ENTRIES, MAX_SMALL_BYTES};
@@ -23,4 +24,5 @@ pub use digest::{DIGEST_AT_ONCE_BYTES, DigestCache, Hasher, MAX_DIGESTS};
 pub(crate) use open_file::test_file;
 pub use open_file::{FileRef, Identity, OpenFile, SMALL_FILE_BYTES};
 pub use reading::{Direct, Reading, Way};
+pub use resident::Resident;
 pub use settings::{FilesConfig, PageCache};

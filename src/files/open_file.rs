@@ -1,13 +1,14 @@
 //! An open regular file and what is remembered of it.
 
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
 
 use super::reading::Reading;
+use super::resident::Resident;
 use crate::http::EntityTag;
 use crate::site::Treatment;
 use crate::uring::Mapping;
@@ -57,8 +58,8 @@ pub struct OpenFile {
     /// The whole file mapped, for the kernel to gather from; absent for small files, where mapping was refused, and
     /// where the page cache is not to keep it.
     pub mapping: Option<Rc<Mapping>>,
-    /// Until when all of it is taken to be in memory, in nanoseconds since its shard began: it was found there lately.
-    pub resident_until_ns: Cell<u64>,
+    /// What of the mapping was lately found in memory.
+    pub resident: Resident,
     /// How the bytes of a file that is not mapped are read.
     pub reading: Reading,
     /// Which version of the file this is.
@@ -109,7 +110,7 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
     FileRef(Rc::new(OpenFile {
         descriptor: Rc::new(descriptor),
         mapping: Some(Rc::new(mapping)),
-        resident_until_ns: Cell::default(),
+        resident: Resident::default(),
         reading: Reading::default(),
         identity: Identity {
             device: 0,

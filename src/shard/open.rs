@@ -6,7 +6,6 @@
 //! 4. Everybody who waits is answered, and the cache remembers.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -278,9 +277,9 @@ fn open_file(job: &Job, descriptor: Rc<OwnedFd>, identity: Identity, contents: C
         Contents::Large(mapping, reading) => (mapping, reading, None),
     };
     Found::File(Rc::new(OpenFile {
-        resident_until_ns: Cell::default(),
         descriptor,
         mapping,
+        resident: Default::default(),
         reading,
         identity,
         etag: EntityTag::new(

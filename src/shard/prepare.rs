@@ -25,11 +25,6 @@ use crate::uring::{Gather, Mapping, Owner, Pages, Ring};
 /// shrinks within a larger frame ends the connection.
 const MAX_SECURED: usize = 64 << 10;
 
-/// A mapped file of at most so many bytes is asked for its pages as a whole, and not again for a while.
-const RESIDENT_AS_A_WHOLE: u64 = 1 << 20;
-/// How long what was found in memory is taken to be there: far shorter than pages in use stay.
-const RESIDENT_FOR_NS: u64 = 20_000_000;
-
 /// What comes of preparing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -166,16 +161,8 @@ fn resident(
     now_ns: u64,
 ) -> bool {
     let descriptor = file.0.descriptor.as_fd();
-    let until_ns = &file.0.resident_until_ns;
-    if now_ns < until_ns.get() {
-        return true;
-    }
-    let whole = 0..mapping.len();
-    if whole.end <= RESIDENT_AS_A_WHOLE && ring.resident(mapping, descriptor, whole) {
-        until_ns.set(now_ns + RESIDENT_FOR_NS);
-        return true;
-    }
-    ring.resident(mapping, descriptor, range.clone())
+    let ask = |range| ring.resident(mapping, descriptor, range);
+    file.0.resident.covers(range, mapping.len(), now_ns, ask)
 }
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
