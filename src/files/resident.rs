@@ -20,6 +20,8 @@ struct Found {
     start: u64,
     end: u64,
     until_ns: u64,
+    /// Bytes to ask about when the next range goes on where this ends.
+    ahead: u64,
 }
 
 impl Resident {
@@ -37,26 +39,37 @@ impl Resident {
         if believed && found.start <= range.start && range.end <= found.end {
             return true;
         }
+        // Where several are sent in turn none goes on where another ends: each asks for its own.
+        let goes_on = believed && (range.start..=range.end).contains(&found.end);
         let more = if len <= MAX_AT_ONCE {
             0..len
-        } else if believed && (range.start..=range.end).contains(&found.end) {
-            // Goes on where that ended. Of several that are sent in turn none does: each asks for its own.
-            let ahead = (2 * (found.end - found.start)).min(MAX_AT_ONCE);
-            range.start..len.min(range.start.saturating_add(ahead)).max(range.end)
+        } else if goes_on {
+            range.start
+                ..len
+                    .min(range.start.saturating_add(found.ahead))
+                    .max(range.end)
         } else {
             range.clone()
         };
-        let asked = if ask(more.clone()) {
-            more
+        let (asked, further) = if ask(more.clone()) {
+            (more, goes_on)
         } else if more != *range && ask(range.clone()) {
-            range.clone()
+            (range.clone(), false)
         } else {
+            // What follows comes from the disk as well, most likely: nothing is asked about it before its turn.
+            self.0.set(Found::default());
             return false;
         };
+        let bytes = asked.end - asked.start;
         self.0.set(Found {
             start: asked.start,
             end: asked.end,
             until_ns: now_ns + BELIEVED_FOR_NS,
+            ahead: if further {
+                (2 * bytes).min(MAX_AT_ONCE)
+            } else {
+                bytes
+            },
         });
         true
     }
@@ -119,7 +132,7 @@ mod tests {
             assert!(file.covers(slot * SLOT, (slot + 1) * SLOT, 0));
         }
         let asked = file.asked();
-        assert_eq!(asked[..3], [0..SLOT, SLOT..3 * SLOT, 3 * SLOT..7 * SLOT]);
+        assert_eq!(asked[..3], [0..SLOT, SLOT..2 * SLOT, 2 * SLOT..4 * SLOT]);
         let lengths: Vec<_> = asked.iter().map(|range| range.end - range.start).collect();
         assert!(lengths.iter().all(|&len| len <= MAX_AT_ONCE));
         assert!(lengths.len() <= 11, "{lengths:?}");
@@ -154,12 +167,29 @@ mod tests {
 
     #[test]
     fn where_what_comes_next_is_missing_only_the_range_itself_counts() {
-        let file = File::new(GIB, 2 * SLOT);
-        assert!(file.covers(0, SLOT, 0));
-        assert!(file.covers(SLOT, 2 * SLOT, 0));
-        assert_eq!(file.asked(), [0..SLOT, SLOT..3 * SLOT, SLOT..2 * SLOT]);
-        assert!(!file.covers(2 * SLOT, 3 * SLOT, 0));
-        assert!(!file.covers(2 * SLOT, 3 * SLOT, 0), "nothing was found");
+        let file = File::new(GIB, 3 * SLOT);
+        for slot in 0..3 {
+            assert!(file.covers(slot * SLOT, (slot + 1) * SLOT, 0));
+        }
+        let asked = [
+            0..SLOT,
+            SLOT..2 * SLOT,
+            2 * SLOT..4 * SLOT,
+            2 * SLOT..3 * SLOT,
+        ];
+        assert_eq!(file.asked(), asked);
+    }
+
+    #[test]
+    fn nothing_is_asked_twice_of_what_comes_from_a_disk() {
+        let mut file = File::new(GIB, 0);
+        for slot in 0..10 {
+            let range = slot * SLOT..(slot + 1) * SLOT;
+            assert!(!file.covers(range.start, range.end, 0));
+            file.in_memory = range.end;
+            assert!(file.covers(range.start, range.end, 0));
+            assert_eq!(file.asked(), vec![range; 2]);
+        }
     }
 
     #[test]
