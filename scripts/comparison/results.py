@@ -90,6 +90,7 @@ FIGURES = {
     "fairness": (lambda r: r["fairness"], "fastest / slowest connection", 2),
     "p50_us": (lambda r: r["p50_us"], "p50 us", 0),
     "p99_us": (lambda r: r["p99_us"], "p99 us", 0),
+    "download": (lambda r: r["downloaded_bytes"] / r["seconds"] / 1e6, "the download's MB/s", 0),
     "resident_kib_each": (lambda r: r["resident_bytes_each"] / 1024, "KiB/connection", 1),
     "own_memory_mib": (lambda r: r["own_memory_bytes"] / (1 << 20), "memory MiB", 1),
     "mb_per_s": (lambda r: r["mb_per_s"], "MB/s", 0),
