@@ -108,7 +108,7 @@ pub const MAX_SETTINGS_PER_FRAME: usize = 64;
 /// say nothing.
 pub const PREFACE_TIMEOUT_NS: u64 = 10_000_000_000;
 
-/// Nanoseconds in which our SETTINGS must be acknowledged (RFC 9113, section 6.5.3).
+/// Nanoseconds in which our SETTINGS must be acknowledged once the transport has taken them (RFC 9113, section 6.5.3).
 pub const SETTINGS_TIMEOUT_NS: u64 = 30_000_000_000;
 
 /// Nanoseconds in which a frame that was begun, or a field block that was begun, must be complete. Stops: slow

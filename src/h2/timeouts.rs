@@ -39,6 +39,10 @@ pub(super) struct Clocks {
     pub(super) received_ns: u64,
     /// The last time that there was a stream, or that something of one was taken by the transport.
     pub(super) busy_ns: u64,
+    /// Since when our SETTINGS are the peer's to acknowledge: when the transport took what they are in, as far as it has.
+    settings_ns: u64,
+    /// It has taken all of that.
+    settings_gone: bool,
     /// The last time that bodies moved on.
     pub(super) data_ns: u64,
     /// Bytes of bodies since then.
@@ -57,6 +61,8 @@ impl Clocks {
         Self {
             received_ns: now_ns,
             busy_ns: now_ns,
+            settings_ns: now_ns,
+            settings_gone: false,
             data_ns: now_ns,
             data_moved: 0,
             swept_ns: now_ns,
@@ -77,6 +83,14 @@ impl Clocks {
         let due = self.acks_due > 0;
         self.acks_due = self.acks_due.saturating_sub(1);
         due
+    }
+
+    /// The transport has taken something of what was framed; whether that was `all`.
+    pub(super) fn drained(&mut self, all: bool, now_ns: u64) {
+        self.busy_ns = now_ns;
+        if !self.settings_gone {
+            (self.settings_ns, self.settings_gone) = (now_ns, all);
+        }
     }
 
     /// So many bytes of bodies were framed.
@@ -216,7 +230,8 @@ impl<F: Clone> Connection<F> {
     }
 
     fn settings_deadline(&self) -> Option<u64> {
-        (!self.settings_acked).then(|| self.started_ns.saturating_add(SETTINGS_TIMEOUT_NS))
+        let since_ns = self.clocks.settings_ns;
+        (!self.settings_acked).then(|| since_ns.saturating_add(SETTINGS_TIMEOUT_NS))
     }
 
     fn incomplete_deadline(&self) -> Option<u64> {

@@ -111,7 +111,7 @@ impl<F: Clone> Connection<F> {
     /// driver that never calls this gets frames of 64 KiB and no end of peers that stopped reading.
     pub fn note_drained(&mut self, len: usize, all: bool, waited: bool, now_ns: u64) {
         self.pace.drained(len, all, waited, now_ns);
-        self.clocks.busy_ns = now_ns;
+        self.clocks.drained(all, now_ns);
     }
 
     /// Continues the field block that was begun; whether there is none any more.

@@ -375,6 +375,16 @@ fn timeouts() {
     client.core.handle_timeout(30 * second);
     assert_eq!(client.goaway(), Some(C::SETTINGS_TIMEOUT));
 
+    // What is still on its way cannot be acknowledged.
+    let mut client = Client::raw(Config::default());
+    client.feed(&[super::super::limits::PREFACE, &settings(&[])[..]].concat());
+    for (at, all, until) in [(20, false, 50), (25, true, 55), (40, true, 55)] {
+        client.core.note_drained(1, all, true, at * second);
+        assert_eq!(client.core.poll_timeout(), Some(until * second));
+    }
+    client.core.handle_timeout(55 * second);
+    assert_eq!(client.goaway(), Some(C::SETTINGS_TIMEOUT));
+
     // A field block that never ends, although something comes now and then.
     let mut client = Client::new();
     client.feed(&frame(Kind::HEADERS, 0, 1, &[]));
