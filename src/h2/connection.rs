@@ -144,7 +144,6 @@ pub struct Connection<F> {
     pub(super) settings_received: bool,
     pub(super) settings_acked: bool,
     pub(super) connection_update_queued: bool,
-    pub(super) started_ns: u64,
     /// The last call that did something.
     pub(super) active_ns: u64,
     pub(super) clocks: Clocks,
@@ -194,7 +193,6 @@ impl<F: Clone> Connection<F> {
             settings_received: false,
             settings_acked: false,
             connection_update_queued: recv_owed > 0,
-            started_ns: now_ns,
             active_ns: now_ns,
             clocks: Clocks::new(now_ns),
             incomplete_ns: None,

@@ -104,8 +104,8 @@ pub const MAX_EARLY_PRIORITIES: usize = 256;
 /// (CVE-2019-9515). The registry has fewer than 20.
 pub const MAX_SETTINGS_PER_FRAME: usize = 64;
 
-/// Nanoseconds in which the preface and the first SETTINGS frame must arrive. Stops: connections that are opened and
-/// say nothing.
+/// Nanoseconds in which the preface and the first SETTINGS frame must arrive once the transport has taken our SETTINGS.
+/// Stops: connections that are opened and say nothing.
 pub const PREFACE_TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// Nanoseconds in which our SETTINGS must be acknowledged once the transport has taken them (RFC 9113, section 6.5.3).

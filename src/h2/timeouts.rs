@@ -39,7 +39,7 @@ pub(super) struct Clocks {
     pub(super) received_ns: u64,
     /// The last time that there was a stream, or that something of one was taken by the transport.
     pub(super) busy_ns: u64,
-    /// Since when our SETTINGS are the peer's to acknowledge: when the transport took what they are in, as far as it has.
+    /// Since when our SETTINGS are the peer's to answer: since the transport took what they are in, as far as it has.
     settings_ns: u64,
     /// It has taken all of that.
     settings_gone: bool,
@@ -226,12 +226,12 @@ impl<F: Clone> Connection<F> {
     }
 
     fn preface_deadline(&self) -> Option<u64> {
-        (!self.settings_received).then(|| self.started_ns.saturating_add(PREFACE_TIMEOUT_NS))
+        (!self.settings_received)
+            .then(|| self.clocks.settings_ns.saturating_add(PREFACE_TIMEOUT_NS))
     }
 
     fn settings_deadline(&self) -> Option<u64> {
-        let since_ns = self.clocks.settings_ns;
-        (!self.settings_acked).then(|| since_ns.saturating_add(SETTINGS_TIMEOUT_NS))
+        (!self.settings_acked).then(|| self.clocks.settings_ns.saturating_add(SETTINGS_TIMEOUT_NS))
     }
 
     fn incomplete_deadline(&self) -> Option<u64> {
