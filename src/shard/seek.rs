@@ -223,10 +223,7 @@ impl<'a> Search<'a> {
                 return self.represent().opened((**beside).clone(), outcome);
             }
             Some((stage, outcome)) => self.conclude(stage, outcome),
-            None => match self.first(directory) {
-                Ok(stage) => Step::Next(stage),
-                Err(response) => return Some(response),
-            },
+            None => self.first(directory),
         };
         loop {
             let stage = match step {
@@ -235,11 +232,7 @@ impl<'a> Search<'a> {
                 Step::List => return self.list(),
                 Step::Next(stage) => stage,
             };
-            step = match self.look(&stage) {
-                Ok(found) => self.conclude(&stage, &Ok(found)),
-                Err(None) => return None,
-                Err(Some(response)) => Step::Done(response),
-            };
+            step = self.look(&stage)?;
         }
     }
 
@@ -253,62 +246,50 @@ impl<'a> Search<'a> {
     }
 
     /// What to look for first, or an answer that needs no file.
-    fn first(&mut self, directory: bool) -> Result<Stage, Response<FileRef>> {
+    fn first(&mut self, directory: bool) -> Step {
         match self.request.method {
-            Method::Get | Method::Head => {}
+            Method::Get | Method::Head if !directory => Step::Next(Stage::Path),
+            Method::Get | Method::Head => self.refused().unwrap_or(Step::Next(Stage::Index(0))),
             Method::Options => {
                 let treatment = self.treatment();
-                return Err(answer::options(&self.context(&treatment)));
+                Step::Done(answer::options(&self.context(&treatment)))
             }
-            Method::Other => {
-                let treatment = self.treatment();
-                return Err(answer::error(405, &self.context(&treatment)));
-            }
-        }
-        if !directory {
-            return Ok(Stage::Path);
-        }
-        match self.refused() {
-            Some(response) => Err(response),
-            None => Ok(Stage::Index(0)),
+            Method::Other => self.fail(405),
         }
     }
 
     /// What a rule says instead of looking for a file.
-    fn refused(&mut self) -> Option<Response<FileRef>> {
+    fn refused(&mut self) -> Option<Step> {
         let treatment = self.treatment();
         if let Some(redirection) = &treatment.redirect {
-            return Some(answer::redirect(redirection, &self.context(&treatment)));
+            let context = self.context(&treatment);
+            return Some(Step::Done(answer::redirect(redirection, &context)));
         }
-        treatment
-            .refused
-            .then(|| answer::error(404, &self.context(&treatment)))
+        treatment.refused.then(|| self.fail(404))
     }
 
-    /// What is known of the path of a stage; else `None`, with a job begun, or an answer that needs no file.
-    fn look(&mut self, stage: &Stage) -> Result<Found, Option<Response<FileRef>>> {
+    /// Goes on with what is known of the path of a stage; `None` where that is not known and a job was begun.
+    fn look(&mut self, stage: &Stage) -> Option<Step> {
         let mut key = std::mem::take(&mut self.shared.key);
         self.write_key(stage, &mut key);
-        let looked = match self.shared.files.lookup(&key, self.shared.now_ns) {
-            Lookup::Hit(found) => Ok(found),
-            Lookup::Open => match matches!(stage, Stage::Path)
-                .then(|| self.refused())
-                .flatten()
-            {
-                Some(response) => Err(Some(response)),
-                None => {
+        let looked = self.shared.files.lookup(&key, self.shared.now_ns);
+        let step = match looked {
+            Lookup::Hit(found) => Some(self.conclude(stage, &Ok(found))),
+            Lookup::Open => {
+                let refused = matches!(stage, Stage::Path).then(|| self.refused());
+                refused.flatten().or_else(|| {
                     let waiter = Waiter {
                         asker: self.asker,
                         stage: stage.clone(),
                         request: WaitingRequest::new(self.request),
                     };
                     self.shared.open(self.site, &key, waiter);
-                    Err(None)
-                }
-            },
+                    None
+                })
+            }
         };
         self.shared.key = key;
-        looked
+        step
     }
 
     /// The cache's key for what is looked for: the site, and the path within it.
@@ -347,21 +328,8 @@ impl<'a> Search<'a> {
                 let context = self.context(&treatment);
                 Step::Done(answer::page(*status, &variant, &context))
             }
-            // It may be known from a request that came to it by another path.
-            (Stage::Path, Ok(Found::File(file)))
-                if file.treatment.refused || file.treatment.redirect.is_some() =>
-            {
-                match self.refused() {
-                    Some(response) => Step::Done(response),
-                    None => Step::Found(Rc::clone(file)),
-                }
-            }
+            (Stage::Path, outcome) => self.conclude_path(outcome),
             (_, Ok(Found::File(file))) => Step::Found(Rc::clone(file)),
-            (Stage::Path, Ok(Found::Directory)) => {
-                let treatment = self.treatment();
-                let context = self.context(&treatment);
-                Step::Done(answer::redirect_to_directory(self.path, &context))
-            }
             (Stage::Index(index), Ok(Found::Directory | Found::Nothing) | Err(404)) => {
                 if index + 1 < self.treatment().index.len() {
                     Step::Next(Stage::Index(index + 1))
@@ -371,8 +339,8 @@ impl<'a> Search<'a> {
                     self.missing()
                 }
             }
-            (Stage::Path | Stage::Listing, Ok(Found::Nothing) | Err(404)) => self.missing(),
-            (Stage::Path | Stage::Index(_) | Stage::Listing, Err(status)) => self.fail(*status),
+            (Stage::Listing, Ok(Found::Nothing) | Err(404)) => self.missing(),
+            (Stage::Index(_) | Stage::Listing | Stage::Fallback, Err(status)) => self.fail(*status),
             (Stage::Page(status), _) => {
                 let treatment = self.treatment();
                 Step::Done(answer::error(*status, &self.context(&treatment)))
@@ -380,6 +348,30 @@ impl<'a> Search<'a> {
             (Stage::Coding { .. } | Stage::Digesting(_), Err(status)) => self.fail(*status),
             // The page that was to stand in for what is missing is missing itself.
             _ => self.fail(404),
+        }
+    }
+
+    /// What the target names may be known from a request that came to it by another path: as an index file, or beside
+    /// another file. What the rules say of its own path is then looked at now.
+    fn conclude_path(&mut self, outcome: &Outcome) -> Step {
+        if let Ok(Found::File(file)) = outcome
+            && !file.treatment.refused
+            && file.treatment.redirect.is_none()
+        {
+            return Step::Found(Rc::clone(file));
+        }
+        if let Some(step) = self.refused() {
+            return step;
+        }
+        match outcome {
+            Ok(Found::File(file)) => Step::Found(Rc::clone(file)),
+            Ok(Found::Directory) => {
+                let treatment = self.treatment();
+                let context = self.context(&treatment);
+                Step::Done(answer::redirect_to_directory(self.path, &context))
+            }
+            Ok(Found::Nothing) | Err(404) => self.missing(),
+            Err(status) => self.fail(*status),
         }
     }
 
@@ -396,9 +388,11 @@ impl<'a> Search<'a> {
     }
 
     fn missing(&mut self) -> Step {
-        let page = self.treatment().fallback.is_some()
-            && Accept::of(self.request.get(Field::Accept)).accepts_html();
-        if page {
+        if self.treatment().fallback.is_none() {
+            return self.fail(404);
+        }
+        self.request.by_accept.set(true);
+        if Accept::of(self.request.get(Field::Accept)).accepts_html() {
             Step::Next(Stage::Fallback)
         } else {
             self.fail(404)
@@ -428,8 +422,11 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The first bytes of a site's keys in the caches.
-pub(super) fn site_key(site: SiteId) -> [u8; 2] {
+/// Bytes before the path in a key of the caches.
+pub(super) const SITE_KEY_BYTES: usize = 2;
+
+/// These bytes: the site.
+pub(super) fn site_key(site: SiteId) -> [u8; SITE_KEY_BYTES] {
     // An id is made of 16 bits.
     (site.index() as u16).to_be_bytes()
 }

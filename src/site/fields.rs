@@ -69,7 +69,7 @@ enum Scope {
     Every,
     /// On those that a cache may keep as an answer for the path: successes and redirections, not errors.
     Freshness,
-    /// On those that carry the file: 200 and 206.
+    /// On those that carry the file, whole or in part.
     Representation,
 }
 
@@ -205,16 +205,16 @@ impl Fields {
         Some(value.as_bytes())
     }
 
-    /// The fields for an answer with this status, names in lower case.
+    /// The fields for an answer with this status, which carries the file or not; names in lower case.
     ///
     /// Those that describe what is sent (`content-type` and the other `content-` fields, but not the security policy)
-    /// go with 200 and 206; `cache-control`, `cdn-cache-control` and `expires` with any status below 400, so that an
+    /// go with the file; `cache-control`, `cdn-cache-control` and `expires` with any status below 400, so that an
     /// error is not kept for as long as the file would be; all others with every status.
-    pub fn for_status(&self, status: u16) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn for_answer(&self, status: u16, file: bool) -> impl Iterator<Item = (&str, &[u8])> {
         let sent = move |scope| match scope {
             Scope::Every => true,
             Scope::Freshness => status < 400,
-            Scope::Representation => matches!(status, 200 | 206),
+            Scope::Representation => file,
         };
         self.0
             .iter()
@@ -302,13 +302,16 @@ mod tests {
             ("content-security-policy", "default-src 'none'"),
             ("x-robots-tag", "none"),
         ]);
-        let names = |status| -> Vec<String> {
-            let sent = fields.for_status(status);
+        let names = |status, file| -> Vec<String> {
+            let sent = fields.for_answer(status, file);
             sent.map(|(name, _)| name.to_owned()).collect()
         };
-        assert_eq!(names(200).len(), 5);
-        assert_eq!(names(206).len(), 5);
+        assert_eq!(names(200, true).len(), 5);
+        assert_eq!(names(206, true).len(), 5);
+        let names = |status| names(status, false);
         let no_body = ["cache-control", "content-security-policy", "x-robots-tag"];
+        // A listing.
+        assert_eq!(names(200), no_body);
         assert_eq!(names(304), no_body);
         assert_eq!(names(301), no_body);
         assert_eq!(names(404), no_body[1..]);

@@ -219,7 +219,7 @@ mod tests {
     fn without_rules_the_defaults_hold() {
         let treatment = treatment(&[], "a/b.css");
         assert_eq!(
-            treatment.fields.for_status(404).collect::<Vec<_>>(),
+            treatment.fields.for_answer(404, false).collect::<Vec<_>>(),
             [("x-content-type-options", &b"nosniff"[..])]
         );
         assert_eq!(treatment.index.len(), 1);

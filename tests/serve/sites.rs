@@ -49,6 +49,17 @@ async fn asked(
     client.exchange(method, path, fields).await
 }
 
+/// Whether Vary names this field.
+fn varies_by(answer: &Answer, field: &str) -> bool {
+    let mut lines = answer.headers.get_all("vary").iter();
+    lines.any(|line| {
+        line.to_str()
+            .unwrap()
+            .split(", ")
+            .any(|name| name.eq_ignore_ascii_case(field))
+    })
+}
+
 #[tokio::test]
 async fn hosts_choose_sites_and_prefixes_choose_folders() {
     let home = folders();
@@ -222,6 +233,9 @@ async fn pages_stand_for_errors_and_for_what_an_application_routes() {
         (routed.status.as_u16(), &routed.body[..]),
         (200, &b"<p>app</p>"[..])
     );
+    assert!(varies_by(&routed, "accept"));
+    let itself = ask(&server, "app.test", "/index.html", &page).await;
+    assert!(!varies_by(&itself, "accept"));
     // The page for 404 is not there in this site: a line of text stands for it.
     for (path, fields) in [
         ("/users/7", &script[..]),
@@ -231,11 +245,83 @@ async fn pages_stand_for_errors_and_for_what_an_application_routes() {
         let answer = ask(&server, "app.test", path, fields).await;
         assert_eq!(answer.status, 404, "{path} {fields:?}");
         assert!(answer.header("content-type").starts_with("text/plain"));
+        assert_eq!(varies_by(&answer, "accept"), path == "/users/7");
     }
     assert_eq!(
         ask(&server, "app.test", "/name.txt", &page).await.body,
         b"app"
     );
+}
+
+#[tokio::test]
+async fn pages_stand_for_what_rules_and_methods_refuse_too() {
+    let home = folders();
+    write(home.path(), "default/error.html", "<p>no</p>");
+    write(home.path(), "default/.hidden", "");
+    let server = serve(
+        home.path(),
+        "root = 'default'\n[[rule]]\nmatch = '**'\nerror-pages = { 4xx = '/error.html' }\n",
+    );
+    for (method, path, status) in [
+        (Method::GET, "/.hidden", 404),
+        (Method::GET, "/.hidden/", 404),
+        (Method::GET, "/name.txt/", 404),
+        (Method::POST, "/name.txt", 405),
+    ] {
+        let answer = asked(&server, method, "h", path, &[]).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.body, b"<p>no</p>", "{path}");
+        assert_eq!(answer.headers.contains_key("allow"), status == 405);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_holds_for_what_was_looked_for_beside_another_file() {
+    let home = folders();
+    write(home.path(), "default/data.csv", &"a,b\n".repeat(200));
+    write(home.path(), "default/folder/index.html/name.txt", "");
+    let server = serve(
+        home.path(),
+        r#"
+        root = "default"
+        [files]
+        revalidate = 3600
+        [[rule]]
+        match = ["*.gz", "/folder/index.html"]
+        redirect = "/away"
+        "#,
+    );
+    let coded = [("accept-encoding", "gzip")];
+    assert_eq!(ask(&server, "h", "/data.csv", &coded).await.status, 200);
+    assert_eq!(ask(&server, "h", "/folder/", &[]).await.status, 200);
+    for path in ["/data.csv.gz", "/folder/index.html"] {
+        let answer = ask(&server, "h", path, &[]).await;
+        assert_eq!(answer.status, 302, "{path}");
+        assert_eq!(answer.header("location"), "/away");
+    }
+}
+
+#[tokio::test]
+async fn fields_that_describe_a_file_do_not_go_with_a_listing() {
+    let home = folders();
+    let server = serve(
+        home.path(),
+        r#"
+        root = "default"
+        [[rule]]
+        match = "**"
+        set = { Content-Disposition = "attachment", Content-Language = "de", X-Name = "a" }
+        "#,
+    );
+    let file = ask(&server, "h", "/name.txt", &[]).await;
+    assert_eq!(file.header("content-disposition"), "attachment");
+    let listing = ask(&server, "h", "/", &[]).await;
+    assert_eq!(listing.status, 200);
+    assert_eq!(listing.header("x-name"), "a");
+    assert!(varies_by(&listing, "accept"));
+    for name in ["content-disposition", "content-language"] {
+        assert!(!listing.headers.contains_key(name), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -319,27 +405,19 @@ async fn other_origins_may_read_what_a_rule_says() {
     );
     assert_eq!(listed.header("access-control-allow-credentials"), "true");
     assert_eq!(listed.header("access-control-expose-headers"), "ETag");
-    assert!(
-        listed
-            .headers
-            .get_all("vary")
-            .iter()
-            .any(|vary| vary == "Origin")
-    );
+    assert!(varies_by(&listed, "origin"));
     let other = ask(&server, "h", "/name.txt", &from("https://b.test")).await;
     assert_eq!(other.status, 200);
     assert!(!other.headers.contains_key("access-control-allow-origin"));
-    assert!(
-        other
-            .headers
-            .get_all("vary")
-            .iter()
-            .any(|vary| vary == "Origin")
-    );
+    assert!(varies_by(&other, "origin"));
     // An error may be read too, or a page could not tell what went wrong.
     let missing = ask(&server, "h", "/open/missing", &from("https://b.test")).await;
     assert_eq!(missing.status, 404);
     assert_eq!(missing.header("access-control-allow-origin"), "*");
+    // Also to who asks without an origin, whose answer a cache may give to one with.
+    let plain = ask(&server, "h", "/open/missing", &[]).await;
+    assert_eq!(plain.header("access-control-allow-origin"), "*");
+    assert!(!plain.headers.contains_key("vary"));
 
     let preflight = [
         ("origin", "https://a.test"),

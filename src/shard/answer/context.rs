@@ -20,8 +20,14 @@ pub(in crate::shard) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// The head of an answer that does not carry the file.
     pub(super) fn head(&self, status: u16) -> Head<'a> {
-        Head::new(self.request.version, status, &self.treatment.fields)
+        Head::new(self.request.version, status, false, &self.treatment.fields)
+    }
+
+    /// The head of an answer that carries the file, whole or in part.
+    pub(super) fn head_of_file(&self, status: u16) -> Head<'a> {
+        Head::new(self.request.version, status, true, &self.treatment.fields)
     }
 
     /// A response with what changes from request to request behind a head that may have been kept.
@@ -34,18 +40,24 @@ impl<'a> Context<'a> {
 
     fn tail(&self) -> Bytes {
         let date = self.clock.date(self.request.version, self.varies);
-        let Some(cors) = &self.treatment.cors else {
+        let by_accept = self.request.by_accept.get();
+        if !by_accept && self.treatment.cors.is_none() {
             return date;
-        };
-        let answer = cors.answer(self.request.method, &self.cors_request());
+        }
         let mut tail = Vec::from(date);
         let mut put =
             |name: &str, value| put_field(&mut tail, self.request.version, name.as_bytes(), value);
-        if !answer.vary.is_empty() {
-            put("vary", answer.vary.as_bytes());
+        if by_accept {
+            put("vary", b"accept");
         }
-        for (name, value) in answer.fields() {
-            put(name, value);
+        if let Some(cors) = &self.treatment.cors {
+            let answer = cors.answer(self.request.method, &self.cors_request());
+            if !answer.vary.is_empty() {
+                put("vary", answer.vary.as_bytes());
+            }
+            for (name, value) in answer.fields() {
+                put(name, value);
+            }
         }
         tail.into()
     }

@@ -111,7 +111,7 @@ pub(in crate::shard) fn page(
     variant: &Variant,
     context: &Context<'_>,
 ) -> Response<FileRef> {
-    let mut head = context.head(status);
+    let mut head = refusal::head_of_error(status, context);
     head.field("content-type", variant.base.content_type.as_bytes());
     head.number("content-length", variant.len());
     refusal::log(status, context, &"answered with a page");
@@ -121,7 +121,7 @@ pub(in crate::shard) fn page(
 
 fn whole(variant: &Variant, digests: &Digests, context: &Context<'_>) -> Response<FileRef> {
     let make = || {
-        let mut head = context.head(200);
+        let mut head = context.head_of_file(200);
         head.field("content-type", variant.base.content_type.as_bytes());
         // HTTP/1.1 has no place for trailers behind a content whose length was said.
         if digests.trailer.is_none() || context.request.version == Version::Http2 {
@@ -133,8 +133,10 @@ fn whole(variant: &Variant, digests: &Digests, context: &Context<'_>) -> Respons
         digests.put(&mut head);
         head.into_bytes()
     };
+    // A head says when it is from where that is all that is known of a file of the future: it is not kept.
+    let settled = variant.file().last_modified() <= context.clock.now_secs;
     let head = match variant.heads() {
-        Some(heads) if digests.is_none() => heads[context.request.version as usize]
+        Some(heads) if digests.is_none() && settled => heads[context.request.version as usize]
             .get_or_init(make)
             .clone(),
         _ => make(),
@@ -165,7 +167,7 @@ fn part(
         range,
         complete_length: variant.len(),
     };
-    let mut head = context.head(206);
+    let mut head = context.head_of_file(206);
     head.field("content-type", variant.base.content_type.as_bytes());
     head.number("content-length", range.len());
     validators(&mut head, variant, context);
@@ -203,7 +205,7 @@ fn parts(
     multipart.put_closing_delimiter(&mut closing);
     segments.push(Segment::Bytes(closing.into()));
 
-    let mut head = context.head(206);
+    let mut head = context.head_of_file(206);
     head.field("content-type", multipart.content_type().as_bytes());
     head.number("content-length", multipart.content_length());
     validators(&mut head, variant, context);

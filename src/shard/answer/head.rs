@@ -15,13 +15,15 @@ pub(super) struct Head<'a> {
     block: Vec<u8>,
     version: Version,
     status: u16,
+    /// Whether the answer carries the file.
+    file: bool,
     /// Fields that the rules set: they are there from the beginning, and the server's own of the same name are left
     /// out.
     set: &'a Fields,
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn new(version: Version, status: u16, set: &'a Fields) -> Self {
+    pub(super) fn new(version: Version, status: u16, file: bool, set: &'a Fields) -> Self {
         let mut block = Vec::with_capacity(256);
         match version {
             Version::Http2 => hpack::encode_status(&mut block, status),
@@ -33,13 +35,15 @@ impl<'a> Head<'a> {
                 block.extend_from_slice(b"\r\n");
             }
         }
-        for (name, value) in set.for_status(status).filter(|(name, _)| *name != TYPE) {
+        let of_rules = set.for_answer(status, file);
+        for (name, value) in of_rules.filter(|(name, _)| *name != TYPE) {
             put_field(&mut block, version, name.as_bytes(), value);
         }
         Self {
             block,
             version,
             status,
+            file,
             set,
         }
     }
@@ -47,7 +51,7 @@ impl<'a> Head<'a> {
     /// Adds a field of the server's own, unless a rule has set it. Neither name nor value may hold CR, LF or NUL: they
     /// come from this crate, or from a configuration that was checked.
     pub(super) fn field(&mut self, name: &'static str, value: &[u8]) {
-        let mut set = self.set.for_status(self.status);
+        let mut set = self.set.for_answer(self.status, self.file);
         if name == TYPE || !set.any(|(set, _)| set == name) {
             put_field(&mut self.block, self.version, name.as_bytes(), value);
         }
@@ -135,7 +139,7 @@ mod tests {
             "Cache-Control".parse().unwrap(),
             "no-store".parse().unwrap(),
         );
-        let mut head = Head::new(Version::Http1, 206, &set);
+        let mut head = Head::new(Version::Http1, 206, true, &set);
         head.field("cache-control", b"no-cache");
         head.field("content-type", b"c/d");
         head.field("etag", b"\"x\"");

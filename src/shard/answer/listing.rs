@@ -14,6 +14,8 @@ pub(in crate::shard) fn listing(
     etag: &EntityTag,
     context: &Context<'_>,
 ) -> Response<FileRef> {
+    // It is HTML or JSON.
+    context.request.by_accept.set(true);
     // It has no date, and is not sent in parts.
     let preconditions = Preconditions {
         if_match: context.request.get(Field::IfMatch),
@@ -43,7 +45,6 @@ pub(in crate::shard) fn listing(
         );
     }
     head.field("etag", etag.as_bytes());
-    head.field("vary", b"accept");
     let body = match (status, context.request.method) {
         (200, Method::Get) => Body::Stream(Box::new(Stream::new([], End::Open))),
         _ => Body::Empty,

@@ -1,6 +1,7 @@
 //! Answers without a file: redirects, and refusals with a short body that says why.
 
 use super::context::Context;
+use super::head::Head;
 use crate::files::FileRef;
 use crate::http::{Method, TargetError};
 use crate::response::{Body, Response};
@@ -62,25 +63,29 @@ pub(in crate::shard) fn options(context: &Context<'_>) -> Response<FileRef> {
 
 /// A refusal that needs no field of its own but what its status asks for.
 pub(in crate::shard) fn error(status: u16, context: &Context<'_>) -> Response<FileRef> {
-    let mut head = context.head(status);
     let why = match status {
         403 => "the server may not read this",
         404 => "there is no such file here",
-        405 => {
-            head.field("allow", Method::ALLOW.as_bytes());
-            "files are only read here"
-        }
+        405 => "files are only read here",
         412 => "the file is not the one that the request is about",
         416 => "the file has no such bytes",
         421 => "no site of that name is served on this connection",
-        503 => {
-            head.field("retry-after", b"1");
-            "the server is out of file descriptors or memory, try again"
-        }
+        503 => "the server is out of file descriptors or memory, try again",
         _ => "the file could not be read",
     };
     log(status, context, &why);
-    context.say(head, status, why)
+    context.say(head_of_error(status, context), status, why)
+}
+
+/// The head of an error with what its status asks for, whatever stands behind it.
+pub(super) fn head_of_error<'a>(status: u16, context: &Context<'a>) -> Head<'a> {
+    let mut head = context.head(status);
+    match status {
+        405 => head.field("allow", Method::ALLOW.as_bytes()),
+        503 => head.field("retry-after", b"1"),
+        _ => {}
+    }
+    head
 }
 
 /// Why a target leads nowhere.

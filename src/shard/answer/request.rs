@@ -1,5 +1,7 @@
 //! What of a request decides its answer.
 
+use std::cell::Cell;
+
 use crate::http::{Method, Preconditions};
 
 /// The protocol that a response head is written for.
@@ -58,7 +60,7 @@ impl Field {
 }
 
 /// A request, borrowed from where its head was parsed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(in crate::shard) struct Request<'a> {
     pub(in crate::shard) version: Version,
     pub(in crate::shard) method: Method,
@@ -67,6 +69,8 @@ pub(in crate::shard) struct Request<'a> {
     /// The target's path, not decoded, with its query.
     pub(in crate::shard) target: &'a [u8],
     fields: [Option<&'a [u8]>; FIELDS],
+    /// Whether Accept decided on the answer: then Vary says so (RFC 9110, section 12.5.5).
+    pub(in crate::shard) by_accept: Cell<bool>,
 }
 
 impl<'a> Request<'a> {
@@ -86,6 +90,7 @@ impl<'a> Request<'a> {
             authority,
             target,
             fields: [None; FIELDS],
+            by_accept: Cell::new(false),
         };
         let mut repeated = 0u16;
         for (name, value) in fields.clone() {
@@ -164,6 +169,7 @@ impl<'a> Request<'a> {
 pub(in crate::shard) struct WaitingRequest {
     version: Version,
     method: Method,
+    by_accept: bool,
     text: Box<[u8]>,
     /// Where authority, target and each field end in `text`; and whether the field is there.
     ends: [(u32, bool); 2 + FIELDS],
@@ -186,6 +192,7 @@ impl WaitingRequest {
         Self {
             version: request.version,
             method: request.method,
+            by_accept: request.by_accept.get(),
             text: text.into(),
             ends,
         }
@@ -204,6 +211,7 @@ impl WaitingRequest {
             authority: authority.unwrap_or_default(),
             target: target.unwrap_or_default(),
             fields,
+            by_accept: Cell::new(self.by_accept),
         }
     }
 }
@@ -242,9 +250,11 @@ mod tests {
         let mut joined = Vec::new();
         let fields = HEAD.iter().copied();
         let request = Request::new(Version::Http1, b"HEAD", b"host", b"/", fields, &mut joined);
+        request.by_accept.set(true);
         let waiting = WaitingRequest::new(&request);
         let again = waiting.request();
         assert_eq!(again.fields, request.fields);
+        assert!(again.by_accept.get());
         assert_eq!(
             (again.version, again.method, again.authority, again.target),
             (Version::Http1, Method::Head, &b"host"[..], &b"/"[..])
