@@ -12,6 +12,9 @@ use super::OpenFile;
 pub const MAX_ENTRIES: usize = 2_048;
 /// Bytes of small files kept per shard.
 pub const MAX_SMALL_BYTES: usize = 32 << 20;
+/// What nobody asked for so long is forgotten: an open file that was deleted still takes its place on the disk, and keeps
+/// its file system from being unmounted. nginx's default (`open_file_cache`, `inactive`).
+const MAX_UNUSED_NS: u64 = 60_000_000_000;
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
@@ -46,6 +49,7 @@ pub enum Lookup {
 struct Entry {
     found: Found,
     checked_ns: u64,
+    used_ns: u64,
 }
 
 /// See the module's documentation.
@@ -69,8 +73,9 @@ impl Cache {
 
     /// Looks a resolved path up.
     pub fn lookup(&mut self, path: &[u8], now_ns: u64) -> Lookup {
-        match self.entries.get(path) {
+        match self.entries.get_mut(path) {
             Some(entry) if now_ns.saturating_sub(entry.checked_ns) < self.revalidate_ns => {
+                entry.used_ns = now_ns;
                 Lookup::Hit(entry.found.clone())
             }
             _ => Lookup::Open,
@@ -92,6 +97,7 @@ impl Cache {
         let entry = Entry {
             found,
             checked_ns: now_ns,
+            used_ns: now_ns,
         };
         if let Some((_, gone)) = self.entries.push(path.into(), entry) {
             self.small_bytes -= gone.found.small_bytes();
@@ -116,6 +122,18 @@ impl Cache {
             }
             None => false,
         }
+    }
+
+    /// When there is something to forget again ([`Cache::forget_unused`]); `None` when nothing is remembered.
+    #[must_use]
+    pub fn next_unused_ns(&self) -> Option<u64> {
+        let (_, oldest) = self.entries.peek_lru()?;
+        Some(oldest.used_ns.saturating_add(MAX_UNUSED_NS))
+    }
+
+    /// Forgets what was used last a minute ago or longer.
+    pub fn forget_unused(&mut self, now_ns: u64) {
+        while self.next_unused_ns().is_some_and(|at| at <= now_ns) && self.evict_one() {}
     }
 
     /// Paths remembered.
@@ -159,7 +177,9 @@ mod tests {
             identity,
             etag: EntityTag::new(2, contents as u64, 3, 4),
             content_type: "text/plain".into(),
+            compressible: true,
             contents: Some(Bytes::from(vec![0; contents])),
+            settled: true,
             treatment: Default::default(),
             key: Box::default(),
             heads: Default::default(),
@@ -199,6 +219,24 @@ mod tests {
         assert!(cache.small_bytes <= MAX_SMALL_BYTES);
         while cache.evict_one() {}
         assert_eq!((cache.small_bytes, cache.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten() {
+        // Trusted for longer than that, so that it is not looked at again.
+        let mut cache = Cache::new(10 * REVALIDATE + Duration::from_nanos(MAX_UNUSED_NS));
+        assert_eq!(cache.next_unused_ns(), None);
+        cache.insert(b"a", file(1), 0);
+        cache.insert(b"b", file(1), 5);
+        assert_eq!(cache.next_unused_ns(), Some(MAX_UNUSED_NS));
+        assert!(matches!(cache.lookup(b"a", 10), Lookup::Hit(_)));
+        assert_eq!(cache.next_unused_ns(), Some(5 + MAX_UNUSED_NS));
+        cache.forget_unused(4 + MAX_UNUSED_NS);
+        assert_eq!(cache.len(), 2);
+        cache.forget_unused(5 + MAX_UNUSED_NS);
+        assert!(cache.previous(b"a").is_some() && cache.previous(b"b").is_none());
+        cache.forget_unused(10 + MAX_UNUSED_NS);
+        assert!(cache.is_empty());
     }
 
     #[test]

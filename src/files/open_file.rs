@@ -68,8 +68,12 @@ pub struct OpenFile {
     pub etag: EntityTag,
     /// Value of Content-Type.
     pub content_type: Cow<'static, str>,
+    /// Whether files of that type get much smaller by coding.
+    pub compressible: bool,
     /// The whole contents of a small file.
     pub contents: Option<Bytes>,
+    /// Whether whatever was written since it was opened shows in the identity ([`Identity::tells_versions_at`]).
+    pub settled: bool,
     /// The key by which the cache knows it.
     pub key: Box<[u8]>,
     /// What the rules say of its path.
@@ -85,6 +89,12 @@ impl OpenFile {
     #[must_use]
     pub fn last_modified(&self) -> u64 {
         u64::try_from(self.identity.modified_s).unwrap_or(0)
+    }
+
+    /// Whether this holds for a file that now has this identity.
+    #[must_use]
+    pub fn still_is(&self, identity: &Identity) -> bool {
+        self.identity == *identity && (self.settled || self.contents.is_none())
     }
 }
 
@@ -122,10 +132,49 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
         },
         etag: EntityTag::new(0, len, 0, 0),
         content_type: "text/plain".into(),
+        compressible: true,
         contents: None,
+        settled: true,
         treatment: Default::default(),
         key: Box::default(),
         heads: Default::default(),
         coded_heads: Default::default(),
     }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_are_kept_only_where_a_write_would_show() {
+        let FileRef(file) = test_file(tempfile::tempfile().unwrap().into(), 1);
+        let mut file = Rc::into_inner(file).unwrap();
+        let identity = file.identity;
+        file.settled = false;
+        assert!(file.still_is(&identity), "what is on disk is as it is");
+        file.contents = Some(Bytes::from_static(b"a"));
+        assert!(!file.still_is(&identity));
+        file.settled = true;
+        assert!(file.still_is(&identity));
+        assert!(!file.still_is(&Identity { len: 2, ..identity }));
+    }
+
+    #[test]
+    fn a_write_shows_once_the_step_of_the_clock_is_over() {
+        let identity = Identity {
+            device: 0,
+            inode: 0,
+            len: 0,
+            modified_s: 0,
+            modified_ns: 0,
+            changed: (100, 0),
+        };
+        assert!(!identity.tells_versions_at(100));
+        assert!(!identity.tells_versions_at(102));
+        assert!(identity.tells_versions_at(103));
+        // A clock that was set back: nothing is known.
+        assert!(!identity.tells_versions_at(50));
+    }
 }

@@ -113,12 +113,12 @@ pub(super) async fn run(
         ring.busy_poll(most.get())?;
     }
     let began = Instant::now();
-    let mut shard = Shard::new(options, ring, now_secs(), control, pipe, reports);
+    let mut shard = Shard::new(options, ring, control, pipe, reports);
     shard.begin();
     // The receiver is gone only when the server is ending anyway.
     let _ = reports.send(Report::Ready { shard: shard.index });
     loop {
-        match shard.turn(began.elapsed().as_nanos() as u64, now_secs) {
+        match shard.turn(began.elapsed().as_nanos() as u64, since_epoch) {
             Turn::More => continue,
             Turn::Idle => {}
             Turn::Over => break,
@@ -131,11 +131,10 @@ pub(super) async fn run(
 }
 
 impl<'a> Shard<'a> {
-    /// A shard that begins at `now_secs` seconds since the epoch.
+    /// A shard that is to begin.
     pub(super) fn new(
         options: Options,
         ring: Ring,
-        now_secs: u64,
         control: &'a Control,
         pipe: WakePipe,
         reports: &'a Sender<Report>,
@@ -145,7 +144,6 @@ impl<'a> Shard<'a> {
             options.serving,
             options.timeouts,
             Offload::new(pipe.wake, pipe.affinity),
-            now_secs,
         );
         shared.kernel_tls = KernelTls::new(options.kernel_tls);
         let listening = |listener: Listener| {
@@ -192,9 +190,9 @@ impl<'a> Shard<'a> {
 
     /// Takes what has completed, then lets one connection send, or, when none wants to, deadlines expire.
     ///
-    /// `now_ns` is the time since the shard began, and `now_secs` tells the seconds since the epoch.
-    pub(super) fn turn(&mut self, now_ns: u64, now_secs: impl FnOnce() -> u64) -> Turn {
-        self.shared.set_time(now_ns, now_secs);
+    /// `now_ns` is the time since the shard began, and `since_epoch` tells the time of day.
+    pub(super) fn turn(&mut self, now_ns: u64, since_epoch: impl FnOnce() -> Duration) -> Turn {
+        self.shared.set_time(now_ns, since_epoch);
         while let Some(completion) = self.shared.ring.next() {
             self.dispatch(completion);
         }
@@ -268,7 +266,8 @@ impl<'a> Shard<'a> {
     pub(super) fn next_deadline(&self) -> Option<u64> {
         let paused = self.paused.iter().map(|&(from, _)| from).min();
         let timers = self.shared.timers.next_ns();
-        paused.into_iter().chain(timers).min()
+        let unused = self.shared.files.next_unused_ns();
+        paused.into_iter().chain(timers).chain(unused).min()
     }
 
     fn dispatch(&mut self, completion: Completion) {
@@ -392,6 +391,7 @@ impl<'a> Shard<'a> {
     }
 
     fn expire(&mut self) {
+        self.shared.files.forget_unused(self.shared.now_ns);
         while let Some((timer, key)) = self.shared.timers.expired(self.shared.now_ns) {
             self.with(key, |connection, shared| connection.expired(timer, shared));
         }
@@ -452,8 +452,8 @@ impl<'a> Shard<'a> {
     }
 }
 
-fn now_secs() -> u64 {
+fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+        .unwrap_or_default()
 }

@@ -18,8 +18,9 @@ use rustix::io::Errno;
 
 use super::answer::WaitingRequest;
 use super::page_cache;
-use super::seek::{Asker, Outcome, Stage, site_key};
+use super::seek::{Asker, Outcome, SITE_KEY_BYTES, Stage};
 use super::shared::{JOB, Shared};
+use crate::files::coding::is_compressible;
 use crate::files::{Found, Identity, OpenFile, PageCache, Reading, SMALL_FILE_BYTES};
 use crate::http::{EntityTag, content_type};
 use crate::site::{SiteId, Treatment};
@@ -52,6 +53,8 @@ pub(super) struct Job {
 struct Opened {
     descriptor: Rc<OwnedFd>,
     identity: Identity,
+    /// When that was asked, in seconds since the epoch.
+    at_secs: u64,
     /// Bytes that are there.
     len: usize,
 }
@@ -79,7 +82,7 @@ impl Shared {
             job.waiters.push(waiter);
             return;
         }
-        let path = &key[site_key(site).len()..];
+        let path = &key[SITE_KEY_BYTES..];
         let treatment = self.treatment(site, path);
         let job = self.jobs.jobs.insert_with(|_| Job {
             key: key.into(),
@@ -110,7 +113,7 @@ impl Shared {
         let step = match event {
             Event::Opened {
                 file: Ok(descriptor),
-            } => self.opened(key, descriptor),
+            } => self.opened(key, Rc::new(descriptor)),
             Event::Opened { file: Err(errno) } => Some(Err(self.refused(errno))),
             Event::Read { gather, result } => self.contents_read(key, gather, result),
             _ => None,
@@ -132,8 +135,9 @@ impl Shared {
         })
     }
 
-    fn opened(&mut self, key: Owner, descriptor: OwnedFd) -> Option<Result<Found, u16>> {
+    fn opened(&mut self, key: Owner, descriptor: Rc<OwnedFd>) -> Option<Result<Found, u16>> {
         let job = self.jobs.jobs.get_mut(key)?;
+        let at_secs = self.clock.now_secs;
         let Ok(stat) = self.ring.stat(descriptor.as_fd()) else {
             return Some(Err(500));
         };
@@ -145,45 +149,39 @@ impl Shared {
         }
         let identity = identity(&stat);
         if let Some(previous) = self.files.previous(&job.key)
-            && previous.identity == identity
+            && previous.still_is(&identity)
         {
             return Some(Ok(Found::File(Rc::clone(previous))));
         }
         // Opened non-blocking, so that a pipe could not hold the ring's worker up; a regular file is read without.
         let _ = rustix::fs::fcntl_setfl(descriptor.as_fd(), OFlags::empty());
-        let descriptor = Rc::new(descriptor);
+        let opened = Opened {
+            descriptor,
+            identity,
+            at_secs,
+            len: 0,
+        };
         if identity.len > SMALL_FILE_BYTES {
             // A file system that cannot map has its files read into place, and so has one whose pages are not to stay:
             // a mapping would hold them.
             let mapping = match self.page_cache {
-                PageCache::Keep => self.ring.map(descriptor.as_fd(), identity.len).ok(),
+                PageCache::Keep => self.ring.map(opened.descriptor.as_fd(), identity.len).ok(),
                 PageCache::Drop | PageCache::Direct => None,
             };
-            let reading = page_cache::reading(self.page_cache, descriptor.as_fd(), &self.ring);
-            return Some(Ok(open_file(
-                job,
-                descriptor,
-                identity,
-                Contents::Large(mapping.map(Rc::new), reading),
-            )));
+            let reading =
+                page_cache::reading(self.page_cache, opened.descriptor.as_fd(), &self.ring);
+            let contents = Contents::Large(mapping.map(Rc::new), reading);
+            return Some(Ok(open_file(job, opened, contents)));
         }
         if identity.len == 0 {
-            return Some(Ok(open_file(
-                job,
-                descriptor,
-                identity,
-                Contents::Small(Bytes::new()),
-            )));
+            let contents = Contents::Small(Bytes::new());
+            return Some(Ok(open_file(job, opened, contents)));
         }
         // Not a slot: those are for what is being sent, and this must not wait for one.
         let lease = Lease::on_heap(SMALL_FILE_BYTES as usize);
         let mut gather = Gather::new();
         gather.set_buffer(lease);
-        let opened = job.opened.insert(Opened {
-            descriptor,
-            identity,
-            len: 0,
-        });
+        let opened = job.opened.insert(opened);
         read_on(opened, gather, key, &mut self.ring);
         None
     }
@@ -210,18 +208,17 @@ impl Shared {
             return None;
         }
         let mut opened = job.opened.take()?;
+        if opened.len as u64 == SMALL_FILE_BYTES && opened.identity.len < SMALL_FILE_BYTES {
+            // It grew between the two looks, to more than is read here it may be.
+            return self.opened(key, opened.descriptor);
+        }
         let Some(read) = gather.buffer().and_then(|buffer| buffer.get(..opened.len)) else {
             return Some(Err(500));
         };
         let contents = Bytes::copy_from_slice(read);
-        // It changed between the two looks: what was read is one version of it, said to be that long.
+        // Where it changed between the two looks, what was read is one version of it, said to be that long.
         opened.identity.len = opened.len as u64;
-        Some(Ok(open_file(
-            job,
-            opened.descriptor,
-            opened.identity,
-            Contents::Small(contents),
-        )))
+        Some(Ok(open_file(job, opened, Contents::Small(contents))))
     }
 
     /// The status for a path that could not be opened.
@@ -234,14 +231,12 @@ impl Shared {
     }
 }
 
-/// Reads what is not there yet of a small file.
+/// Reads what is not there yet of a small file, also what it has grown by.
 fn read_on(opened: &Opened, gather: Box<Gather>, job: Owner, ring: &mut Ring) {
-    // One byte more than there should be shows a file that grew.
-    let len = (opened.identity.len as usize + 1).min(SMALL_FILE_BYTES as usize);
     ring.read(
         Rc::clone(&opened.descriptor),
         gather,
-        slice::from_ref(&(opened.len..len)),
+        slice::from_ref(&(opened.len..SMALL_FILE_BYTES as usize)),
         opened.len as u64,
         job_owner(job),
     );
@@ -271,13 +266,15 @@ enum Contents {
     Large(Option<Rc<Mapping>>, Reading),
 }
 
-fn open_file(job: &Job, descriptor: Rc<OwnedFd>, identity: Identity, contents: Contents) -> Found {
+fn open_file(job: &Job, opened: Opened, contents: Contents) -> Found {
     let (mapping, reading, contents) = match contents {
         Contents::Small(bytes) => (None, Reading::default(), Some(bytes)),
         Contents::Large(mapping, reading) => (mapping, reading, None),
     };
+    let identity = opened.identity;
+    let content_type = own_type(job);
     Found::File(Rc::new(OpenFile {
-        descriptor,
+        descriptor: opened.descriptor,
         mapping,
         resident: Default::default(),
         reading,
@@ -288,8 +285,10 @@ fn open_file(job: &Job, descriptor: Rc<OwnedFd>, identity: Identity, contents: C
             identity.modified_s,
             identity.modified_ns,
         ),
-        content_type: own_type(job),
+        compressible: is_compressible(&content_type),
+        content_type,
         contents,
+        settled: identity.tells_versions_at(opened.at_secs),
         treatment: Rc::clone(&job.treatment),
         key: job.key.clone(),
         heads: Default::default(),
@@ -302,7 +301,7 @@ fn own_type(job: &Job) -> Cow<'static, str> {
     let set = job.treatment.fields.get("content-type");
     match set.and_then(|value| std::str::from_utf8(value).ok()) {
         Some(value) => value.to_owned().into(),
-        None => content_type(&job.key).into(),
+        None => content_type(&job.key[SITE_KEY_BYTES..]).into(),
     }
 }
 

@@ -142,8 +142,7 @@ impl Representing<'_> {
     /// As it is coded here, if it is worth it.
     fn coded(self, base: &Rc<OpenFile>, accept: &AcceptEncoding) -> Option<Response<FileRef>> {
         let varies = may_be_coded(base);
-        let worth = base.treatment.compress && worth_coding(&base.content_type, base.identity.len);
-        let chosen = if worth {
+        let chosen = if is_coded_here(base) {
             accept.choose(MADE_HERE)
         } else {
             None
@@ -397,9 +396,14 @@ impl Digesting {
     }
 }
 
-/// Whether another request for this file may get it coded.
+/// Whether another request for this file may get it coded. Whether it lies coded beside it is not looked at for those who
+/// do not take that: by its type it may.
 fn may_be_coded(base: &OpenFile) -> bool {
-    base.treatment.compress && worth_coding(&base.content_type, base.identity.len)
+    is_coded_here(base) || base.compressible && base.treatment.precompressed
+}
+
+fn is_coded_here(base: &OpenFile) -> bool {
+    base.treatment.compress && worth_coding(base.compressible, base.identity.len)
 }
 
 /// Of few bytes that are in memory.

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use lru::LruCache;
 
@@ -101,20 +102,21 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     /// Nanoseconds since the shard began.
     pub(super) now_ns: u64,
+    /// When the clock's second is over, in the same.
+    second_ends_ns: u64,
 }
 
 impl Shared {
-    /// For a shard that begins at `now_secs` seconds since the epoch.
+    /// For a shard that has not taken a turn: it has no time of day yet.
     pub(super) fn new(
         ring: Ring,
         serving: Serving,
         timeouts: h2::Timeouts,
         offload: Offload<Waiter, Product>,
-        now_secs: u64,
     ) -> Self {
         let treatments = NonZeroUsize::new(MAX_TREATMENTS).unwrap_or(NonZeroUsize::MIN);
         let configs = Configs::new(timeouts);
-        let clock = Clock::new(now_secs);
+        let clock = Clock::new(0);
         configs.set_date(clock.date(Version::Http1, false));
         Self {
             ring,
@@ -152,6 +154,7 @@ impl Shared {
             counters: Counters::new(),
             clock,
             now_ns: 0,
+            second_ends_ns: 0,
         }
     }
 
@@ -199,18 +202,19 @@ impl Shared {
         self.answered_unmapped |= file.mapping.is_none() && !in_memory;
     }
 
-    /// Takes the time over: nanoseconds since the shard began, and the time of day, asked for once in a second.
-    pub(super) fn set_time(&mut self, now_ns: u64, now_secs: impl FnOnce() -> u64) {
+    /// Takes the time over: nanoseconds since the shard began, and the time of day, asked for once in each of its seconds.
+    pub(super) fn set_time(&mut self, now_ns: u64, since_epoch: impl FnOnce() -> Duration) {
         const SECOND_NS: u64 = 1_000_000_000;
-        let another = now_ns / SECOND_NS != self.now_ns / SECOND_NS;
         self.now_ns = now_ns;
-        if another {
-            let now_secs = now_secs();
-            if now_secs != self.clock.now_secs {
-                self.clock = Clock::new(now_secs);
-                self.configs
-                    .set_date(self.clock.date(Version::Http1, false));
-            }
+        if now_ns < self.second_ends_ns {
+            return;
+        }
+        let since_epoch = since_epoch();
+        self.second_ends_ns = now_ns + SECOND_NS - u64::from(since_epoch.subsec_nanos());
+        if since_epoch.as_secs() != self.clock.now_secs {
+            self.clock = Clock::new(since_epoch.as_secs());
+            self.configs
+                .set_date(self.clock.date(Version::Http1, false));
         }
     }
 }

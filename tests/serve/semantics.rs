@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{Method, StatusCode};
 use tempfile::TempDir;
 
-use crate::client::{BOTH, Client, Limits};
+use crate::client::{BOTH, Client, Limits, Scheme};
 use crate::server::Server;
 
 const TEXT: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz\n";
@@ -423,4 +424,61 @@ fn replace(path: &Path, content: &str) {
     let beside = path.with_extension("new");
     fs::write(&beside, content).unwrap();
     fs::rename(&beside, path).unwrap();
+}
+
+#[tokio::test]
+async fn what_may_lie_coded_beside_is_said_to_vary_to_all() {
+    let root = TempDir::new().unwrap();
+    let at = |path: &str| root.path().join(path);
+    // More than is coded here.
+    fs::File::create(at("large.css"))
+        .and_then(|file| file.set_len(4 << 20))
+        .unwrap();
+    fs::write(at("large.css.br"), "coded").unwrap();
+    fs::write(at("picture.png"), "").unwrap();
+    let server = Server::start(root.path(), &["--shards", "1"]);
+    let client = Client::connect(&server, Scheme::Clear, Limits::default())
+        .await
+        .unwrap();
+    for (path, accepted, varies) in [
+        ("/large.css", None, true),
+        ("/large.css", Some("gzip"), true),
+        ("/large.css", Some("br"), true),
+        ("/picture.png", None, false),
+        ("/picture.png", Some("br"), false),
+    ] {
+        let accepted = accepted.map(|coding| ("accept-encoding", coding));
+        let answer = client
+            .exchange(Method::HEAD, path, accepted.as_slice())
+            .await;
+        let said = answer.headers.get("vary").map(|vary| vary.as_bytes());
+        let expected = varies.then_some(&b"accept-encoding"[..]);
+        assert_eq!(said, expected, "{path} {accepted:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_date_of_the_future_is_cut_only_for_as_long_as_it_is_one() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("new.txt");
+    let modified = SystemTime::now() + Duration::from_secs(1);
+    let file = fs::File::create(&path).unwrap();
+    file.set_modified(modified).unwrap();
+    let server = Server::start(root.path(), &["--shards", "1"]);
+    let client = Client::connect(&server, Scheme::Clear, Limits::default())
+        .await
+        .unwrap();
+    let true_date = httpdate::fmt_http_date(modified);
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = client.exchange(Method::GET, "/new.txt", &[]).await;
+        let said = answer.header("last-modified");
+        let parse = |date| httpdate::parse_http_date(date).unwrap();
+        assert!(parse(said) <= parse(answer.header("date")));
+        if said == true_date {
+            break;
+        }
+        assert!(Instant::now() < until, "{said} instead of {true_date}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

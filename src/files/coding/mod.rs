@@ -52,14 +52,16 @@ const COMPRESSIBLE: [&str; 24] = [
     "image/x-icon",
 ];
 
-/// Whether a file of this `Content-Type` and length in bytes is worth coding.
+/// Whether a file is worth coding here, whose type [is one for it](is_compressible) or is not, with its length in bytes.
 #[must_use]
-pub fn worth_coding(content_type: &str, len: u64) -> bool {
-    (MIN_CODED_FILE_BYTES..=MAX_CODED_FILE_BYTES).contains(&len) && is_compressible(content_type)
+pub fn worth_coding(compressible: bool, len: u64) -> bool {
+    compressible && (MIN_CODED_FILE_BYTES..=MAX_CODED_FILE_BYTES).contains(&len)
 }
 
-/// By the type alone, whatever its case and parameters. Types have one of two suffixes for their syntax (RFC 6839).
-fn is_compressible(content_type: &str) -> bool {
+/// Whether files of this `Content-Type`, whatever its case and parameters, get much smaller by coding. Types have one of
+/// two suffixes for their syntax (RFC 6839).
+#[must_use]
+pub fn is_compressible(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let starts_with = |prefix: &str| {
         let start = essence.as_bytes().get(..prefix.len());
@@ -136,8 +138,8 @@ mod tests {
             (MAX_CODED_FILE_BYTES + 1, false),
             (u64::MAX, false),
         ] {
-            assert_eq!(worth_coding("text/plain", len), worth, "{len}");
-            assert!(!worth_coding("image/png", len));
+            assert_eq!(worth_coding(true, len), worth, "{len}");
+            assert!(!worth_coding(false, len));
         }
     }
 

@@ -54,7 +54,7 @@ fn shard<'a>(root: &Path, control: &'a Control, reports: &'a Sender<Report>) -> 
         wake,
         affinity: sched_getaffinity(None).unwrap(),
     };
-    Shard::new(options, ring, 0, control, pipe, reports)
+    Shard::new(options, ring, control, pipe, reports)
 }
 
 fn connect(shard: &mut Shard<'_>) -> (Owner, UnixStream) {
@@ -76,7 +76,7 @@ fn connect(shard: &mut Shard<'_>) -> (Owner, UnixStream) {
 /// Lets the shard run until `done` says so.
 fn run(shard: &mut Shard<'_>, mut done: impl FnMut(&mut Shard<'_>) -> bool) {
     for turn in 0..TURNS {
-        shard.turn(turn as u64, || 0);
+        shard.turn(turn as u64, || Duration::ZERO);
         if done(shard) {
             return;
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::thread::sched_getaffinity;
@@ -200,7 +201,7 @@ impl<'a> World<'a> {
             wake: placeholder(),
             affinity: sched_getaffinity(None).unwrap(),
         };
-        let mut shard = Shard::new(options, ring, NOW_SECS, control, pipe, reports);
+        let mut shard = Shard::new(options, ring, control, pipe, reports);
         shard.shared.configs.h2 = Rc::new(Config {
             max_concurrent_streams: random.pick(&[2, 256]),
             initial_window_size: random.pick(&[100, 3_000, 65_535]),
@@ -356,7 +357,10 @@ impl<'a> World<'a> {
 
     fn turn(&mut self) {
         self.now_ns += self.random.below(20_000) as u64;
-        match self.shard.turn(self.now_ns, || NOW_SECS) {
+        match self
+            .shard
+            .turn(self.now_ns, || Duration::from_secs(NOW_SECS))
+        {
             Turn::More => self.more = true,
             Turn::Idle => {
                 self.more = false;
