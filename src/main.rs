@@ -1,6 +1,7 @@
 //! The `ringlane` program: arguments, configuration, server, load.
 
 use std::fmt::Display;
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -28,7 +29,8 @@ fn serve(args: &ServeArgs) -> ExitCode {
         Err(error) => return fail(&error, EXIT_USAGE),
     };
     if args.check {
-        println!("configuration ok");
+        // The exit code says it too. Not println!, here and below: that panics when nobody reads.
+        let _ = writeln!(stdout(), "configuration ok");
         return ExitCode::SUCCESS;
     }
     log_to_stderr(config.log_level());
@@ -58,7 +60,7 @@ fn configure(args: &ServeArgs) -> Result<Config, ConfigError> {
 }
 
 fn fail(error: &dyn Display, code: u8) -> ExitCode {
-    eprintln!("ringlane: {error}");
+    let _ = writeln!(stderr(), "ringlane: {error}");
     ExitCode::from(code)
 }
 
@@ -72,8 +74,11 @@ fn log_to_stderr(level: LogLevel) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
         .with_target(false)
+        // A failed write would be told by eprintln!, which panics when that fails as well: what nobody reads is no reason
+        // to stop serving.
+        .log_internal_errors(false)
         .init();
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -449,6 +449,50 @@ fn sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_is_broken() 
     assert!(line.contains("the certificate in use stays"), "{line}");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+/// As with `ringlane serve 2>&1 | tee log` after Ctrl-C.
+#[test]
+fn a_server_whose_log_nobody_takes_goes_on_and_ends_in_order() {
+    let home = home();
+    let mut server = Server::start(
+        ringlane(home.path())
+            .args(ANY_PORT)
+            .args(["--log-level", "debug"]),
+    );
+    drop(server.child.stderr.take());
+    for _ in 0..2 {
+        // What a shard logs: a handshake that fails.
+        let mut client = TcpStream::connect(server.address("https")).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert!(client.read_to_end(&mut Vec::new()).is_ok());
+    }
+    // What the main thread logs.
+    server.signal(Signal::SIGHUP);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_said_is_told_by_the_exit_code() {
+    let home = home();
+    let full = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let code = |option: &str| {
+        let mut command = ringlane(home.path());
+        command
+            .args(["--check", option])
+            .stdout(full())
+            .stderr(full());
+        command.status().unwrap().code()
+    };
+    assert_eq!(code("--no-listing"), Some(0));
+    assert_eq!(code("--config=none.toml"), Some(2));
 }
 
 #[test]
