@@ -312,6 +312,7 @@ impl<'a> Shard<'a> {
         if let Some(Listening { listener, .. }) = &self.listeners[index] {
             self.shared.ring.accept(listener.socket.as_fd(), owner);
         }
+            connection.note_answers(shared);
     }
 
     fn accepted(&mut self, index: usize, event: Event) {

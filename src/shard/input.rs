@@ -19,7 +19,10 @@ impl Connection {
     /// Takes bytes as they came from the socket; they are decrypted in place.
     pub(super) fn handle_bytes(&mut self, bytes: &mut [u8], shared: &mut Shared) {
         match &mut self.transport {
-            Transport::Cleartext => self.handle_plaintext(bytes, shared),
+            Transport::Cleartext => {
+                self.handle_plaintext(bytes, shared);
+                self.note_answers(shared);
+            }
             Transport::Handshake(handshake) => match handshake.handle_bytes(bytes, &mut self.raw) {
                 Ok(Progress::More) => return self.mark(shared),
                 Ok(Progress::Done {
@@ -51,13 +54,17 @@ impl Connection {
             Transport::Session(session) => {
                 let (protocol, key) = (&mut self.protocol, self.key);
                 let certificate = self.certificate;
-                if let Err(error) = session.handle_bytes(bytes, |plaintext| {
+                let handled = session.handle_bytes(bytes, |plaintext| {
                     protocol.handle_bytes(key, certificate, plaintext, shared);
-                }) {
+                });
+                let closed = session.peer_closed();
+                // Whatever came behind them, the requests that were begun are of this connection.
+                self.note_answers(shared);
+                if let Err(error) = handled {
                     tracing::debug!(%error, "TLS session failed");
                     return self.abandon(shared);
                 }
-                if session.peer_closed() && self.protocol.open_streams() == 0 {
+                if closed && self.protocol.open_streams() == 0 {
                     return self.close(shared);
                 }
             }
@@ -67,7 +74,6 @@ impl Connection {
         if self.outgoing.is_none() && (self.wants_flush() || self.protocol.is_done()) {
             self.mark(shared);
         }
-        self.note_answers(shared);
     }
 
     /// In the clear, the first bytes tell the protocol.
@@ -162,7 +168,8 @@ impl Connection {
         self.note_answers(shared);
     }
 
-    fn note_answers(&mut self, shared: &mut Shared) {
+    /// Takes over what the call at hand has begun for this connection.
+    pub(super) fn note_answers(&mut self, shared: &mut Shared) {
         self.unmapped |= std::mem::take(&mut shared.answered_unmapped);
         self.opening += std::mem::take(&mut shared.begun_opening);
     }

@@ -1,5 +1,6 @@
 //! A whole shard without its executor: turn by turn, on a ring of its own.
 
+mod leftovers;
 mod panics;
 mod simulation;
 mod untold;
@@ -58,18 +59,16 @@ fn shard<'a>(root: &Path, control: &'a Control, reports: &'a Sender<Report>) -> 
 }
 
 fn connect(shard: &mut Shard<'_>) -> (Owner, UnixStream) {
+    connect_by(shard, Transport::Cleartext)
+}
+
+fn connect_by(shard: &mut Shard<'_>, transport: Transport) -> (Owner, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     let shared = &mut shard.shared;
-    let key = shard.connections.insert_with(|key| {
-        Box::new(Connection::new(
-            key,
-            ours.into(),
-            Transport::Cleartext,
-            false,
-            shared,
-        ))
-    });
+    let key = shard
+        .connections
+        .insert_with(|key| Box::new(Connection::new(key, ours.into(), transport, false, shared)));
     (key, theirs)
 }
 

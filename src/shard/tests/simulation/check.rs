@@ -23,6 +23,8 @@ impl World<'_> {
     pub(super) fn check_shard(&mut self) {
         let shard = &mut self.shard;
         assert_eq!(shard.shared.counters.panics, 0, "no panic");
+        let begun = (shard.shared.begun_opening, shard.shared.answered_unmapped);
+        assert_eq!(begun, (0, false), "each request is its own connection's");
         let (in_flight, mut leased) = shard.shared.ring.held();
         leased.extend(self.taken.iter().filter_map(Lease::arena_slot));
         for key in shard.connections.keys() {

@@ -29,7 +29,7 @@ mod folder;
 mod http1;
 mod http2;
 mod link;
-mod secured;
+pub(super) mod secured;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

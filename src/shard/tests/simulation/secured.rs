@@ -24,7 +24,7 @@ const KEY: [u8; 48] = {
 const SLOT_BYTES: usize = 20_000;
 
 /// The server's settings.
-pub(super) fn server() -> Arc<ServerConfig> {
+pub(in crate::shard::tests) fn server() -> Arc<ServerConfig> {
     static SERVER: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
         let key = rcgen::KeyPair::try_from(&KEY[..]).unwrap();
         let cert = rcgen::CertificateParams::new(vec!["a.example".to_owned()])
@@ -46,7 +46,7 @@ fn client(http1: bool) -> Arc<ClientConfig> {
 }
 
 /// What carries a client's bytes.
-pub(super) enum Transport {
+pub(in crate::shard::tests) enum Transport {
     Cleartext,
     Handshake(Box<Handshake>),
     Session(Box<Session>),
@@ -54,7 +54,7 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Over TLS; its first flight goes to `out`.
-    pub(super) fn secured(http1: bool, out: &mut Vec<u8>) -> Self {
+    pub(in crate::shard::tests) fn secured(http1: bool, out: &mut Vec<u8>) -> Self {
         let name = ServerName::try_from("a.example").unwrap();
         let mut handshake = Handshake::connect(client(http1), name).unwrap();
         handshake.handle_bytes(&[], out).unwrap();
@@ -62,12 +62,12 @@ impl Transport {
     }
 
     /// Whether something can be said.
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::shard::tests) fn is_open(&self) -> bool {
         !matches!(self, Self::Handshake(_))
     }
 
     /// Puts what is to be said on the wire.
-    pub(super) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+    pub(in crate::shard::tests) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) {
         let session = match self {
             Self::Cleartext => return out.extend_from_slice(plain),
             Self::Handshake(_) => return assert!(plain.is_empty()),
@@ -86,7 +86,11 @@ impl Transport {
     }
 
     /// What has come, and what has to be said to that at once.
-    pub(super) fn take(&mut self, mut bytes: Vec<u8>, out: &mut Vec<u8>) -> Vec<u8> {
+    pub(in crate::shard::tests) fn take(
+        &mut self,
+        mut bytes: Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Vec<u8> {
         if let Self::Handshake(handshake) = self {
             match handshake.handle_bytes(&bytes, out).unwrap() {
                 Progress::More => return Vec::new(),
@@ -107,7 +111,7 @@ impl Transport {
     }
 
     /// Whether the server has said that it ends its side; in the clear it says nothing.
-    pub(super) fn was_closed(&self) -> bool {
+    pub(in crate::shard::tests) fn was_closed(&self) -> bool {
         match self {
             Self::Cleartext => true,
             Self::Handshake(_) => false,
