@@ -27,6 +27,7 @@ impl Dirty {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.brief.is_empty() && self.bulk.is_empty()
     }

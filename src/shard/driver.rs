@@ -37,6 +37,8 @@ use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError, Slab
 const WAIT: Duration = Duration::from_millis(10);
 /// With deadlines running the shard stays in its ring, and looks up at least this often.
 const WAIT_MAX_NS: u64 = 1_000_000_000;
+/// How often deadlines are looked at while there is always somebody who has something to send.
+const EXPIRE_EVERY_NS: u64 = 10_000_000;
 /// How long accepting pauses when descriptors or memory have run out.
 const ACCEPT_PAUSE_NS: u64 = 50_000_000;
 /// How often it is said that accepting pauses.
@@ -94,6 +96,8 @@ pub(super) struct Shard<'a> {
     command: Command,
     /// Nothing was flushed since the kernel was last asked what has come.
     looked: bool,
+    /// Deadlines are looked at then, whatever else there is to do.
+    expire_ns: u64,
     pub(super) shared: Shared,
 }
 
@@ -162,6 +166,7 @@ impl<'a> Shard<'a> {
             reports,
             command: Command::Serve,
             looked: false,
+            expire_ns: 0,
             shared,
         }
     }
@@ -196,6 +201,13 @@ impl<'a> Shard<'a> {
         while let Some(completion) = self.shared.ring.next() {
             self.dispatch(completion);
         }
+        if self.command == Command::Stop {
+            self.say_last_words();
+            return Turn::Over;
+        }
+        if now_ns >= self.expire_ns {
+            self.expire();
+        }
         if let Some(key) = self.shared.turns.next_released() {
             self.with(key, Connection::prepare);
             return Turn::More;
@@ -212,15 +224,20 @@ impl<'a> Shard<'a> {
             self.with(key, Connection::flush);
             return Turn::More;
         }
-        self.expire();
-        if !self.shared.dirty.is_empty() {
+        if self.expire() {
             return Turn::More;
         }
-        let drained = self.command == Command::Drain && self.connections.is_empty();
-        if drained || self.command == Command::Stop {
+        if self.command == Command::Drain && self.connections.is_empty() {
             return Turn::Over;
         }
         Turn::Idle
+    }
+
+    /// Everybody who can be told that it ends is told so, and nothing is waited for.
+    fn say_last_words(&mut self) {
+        while let Some(key) = self.next_to_flush() {
+            self.with(key, Connection::flush);
+        }
     }
 
     /// The connection whose turn it is: who waits for an arena slot goes first, as soon as there is one.
@@ -295,6 +312,7 @@ impl<'a> Shard<'a> {
         if catch_unwind(AssertUnwindSafe(|| step(connection, shared))).is_err() {
             tracing::error!("a connection panicked and was ended; this is a bug");
             shared.counters.panics += 1;
+            connection.note_answers(shared);
             connection.close(shared);
         }
         if connection.is_over()
@@ -312,7 +330,6 @@ impl<'a> Shard<'a> {
         if let Some(Listening { listener, .. }) = &self.listeners[index] {
             self.shared.ring.accept(listener.socket.as_fd(), owner);
         }
-            connection.note_answers(shared);
     }
 
     fn accepted(&mut self, index: usize, event: Event) {
@@ -391,9 +408,13 @@ impl<'a> Shard<'a> {
         }
     }
 
-    fn expire(&mut self) {
+    /// Whether any deadline was over: what came of it may be that somebody can go on.
+    fn expire(&mut self) -> bool {
+        self.expire_ns = self.shared.now_ns + EXPIRE_EVERY_NS;
         self.shared.files.forget_unused(self.shared.now_ns);
+        let mut any = false;
         while let Some((timer, key)) = self.shared.timers.expired(self.shared.now_ns) {
+            any = true;
             self.with(key, |connection, shared| connection.expired(timer, shared));
         }
         while let Some(due) = self
@@ -401,11 +422,13 @@ impl<'a> Shard<'a> {
             .iter()
             .position(|&(from, _)| from <= self.shared.now_ns)
         {
+            any = true;
             let (_, index) = self.paused.swap_remove(due);
             if self.command == Command::Serve {
                 self.accept(index);
             }
         }
+        any
     }
 
     /// An order has come.

@@ -27,7 +27,7 @@ pub(super) struct Offload<W, P> {
     sender: Sender<(Owner, Option<P>)>,
     products: Receiver<(Owner, Option<P>)>,
     /// The pipe that wakes the shard.
-    wake: OwnedFd,
+    pub(super) wake: OwnedFd,
     affinity: CpuSet,
     /// Work that is done when a simulation says so, and not by the thread.
     #[cfg(test)]

@@ -1,8 +1,10 @@
 //! A whole shard without its executor: turn by turn, on a ring of its own.
 
+mod deadlines;
 mod leftovers;
 mod panics;
 mod simulation;
+mod starved;
 mod untold;
 
 use std::os::unix::net::UnixStream;

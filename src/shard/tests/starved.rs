@@ -1,0 +1,47 @@
+//! Connections that wait for a slot of the arena.
+
+use std::fs;
+use std::io::Write;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use super::{connect, control, run, shard};
+use crate::shard::driver::{Shard, Turn};
+use crate::shard::timers::Timer;
+use crate::uring::Lease;
+
+const REQUEST: &[u8] = b"GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// All that is left of the arena.
+fn take_slots(shard: &Shard<'_>) -> Vec<Lease> {
+    let arena = shard.shared.ring.arena();
+    std::iter::from_fn(|| arena.lease(0)).collect()
+}
+
+#[test]
+fn a_slot_that_a_slow_peer_gives_back_is_given_to_who_waits_at_once() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("file.txt"), "still here").unwrap();
+    fs::write(root.path().join("large.bin"), vec![0; 4 << 20]).unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (slow, mut its_peer) = connect(&mut shard);
+    its_peer
+        .write_all(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    run(&mut shard, |shard| {
+        let slow = shard.connections.get_mut(slow);
+        slow.is_some_and(|slow| slow.stall_watched)
+    });
+    let _slots = take_slots(&shard);
+    let (_, mut peer) = connect(&mut shard);
+    peer.write_all(REQUEST).unwrap();
+    run(&mut shard, |shard| !shard.shared.starved.is_empty());
+    // Deadlines are looked at a little before it, so that the next look is the one of a shard that is about to sleep.
+    let due_ns = Timer::Stalled.after_ns();
+    while shard.turn(due_ns - 1, || Duration::ZERO) == Turn::More {}
+    assert!(!shard.shared.starved.is_empty());
+    assert_eq!(shard.turn(due_ns + 1_000_000, || Duration::ZERO), Turn::More);
+    assert_eq!(shard.turn(due_ns + 1_000_000, || Duration::ZERO), Turn::More);
+    assert!(shard.shared.starved.is_empty());
+}
