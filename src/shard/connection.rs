@@ -336,7 +336,8 @@ impl Connection {
 
     /// Everything is sent: ends the connection if it has come to its end.
     pub(super) fn settle(&mut self, shared: &mut Shared) {
-        if self.phase != Phase::Open || self.outgoing.is_some() {
+        // Who waits for an arena slot has something to say yet.
+        if self.phase != Phase::Open || self.outgoing.is_some() || self.starved {
             return;
         }
         if self.abandoned {

@@ -1,7 +1,8 @@
 //! Connections that wait for a slot of the arena.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -16,6 +17,23 @@ const REQUEST: &[u8] = b"GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 fn take_slots(shard: &Shard<'_>) -> Vec<Lease> {
     let arena = shard.shared.ring.arena();
     std::iter::from_fn(|| arena.lease(0)).collect()
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_is_answered_when_there_is_a_slot_again() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("file.txt"), "still here").unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let slots = take_slots(&shard);
+    let (_, mut peer) = connect(&mut shard);
+    peer.write_all(REQUEST).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    run(&mut shard, |shard| !shard.shared.starved.is_empty());
+    drop(slots);
+    let mut said = Vec::new();
+    run(&mut shard, |_| peer.read_to_end(&mut said).is_ok());
+    assert!(said.ends_with(b"still here"));
 }
 
 #[test]
