@@ -63,7 +63,7 @@ pub(super) struct Connection {
     pub(super) unmapped: bool,
     /// Listings of which a part is to be appended to their answers yet.
     pub(super) listings: Vec<Sending>,
-    /// Requests that wait for their file to be opened.
+    /// Requests that wait: for their file to be opened, or for what else is to be known of it.
     pub(super) opening: u32,
     /// The core or the transport has failed: the time for its last words runs.
     ending: bool,

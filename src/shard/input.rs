@@ -110,14 +110,18 @@ impl Connection {
     /// What was done off the loop for a request of this connection has come.
     pub(super) fn take(&mut self, waiter: &Waiter, product: Option<Product>, shared: &mut Shared) {
         match (&waiter.stage, product) {
-            (Stage::Trailers(digesting), Some(Product::Digested(digested))) => {
-                let digests = digesting.trailers(digested, shared);
-                let trailers = answer::trailers(&digests, self.protocol.version());
-                let end = if trailers.is_empty() {
-                    End::Done
-                } else {
-                    End::Trailers(trailers)
+            (Stage::Trailers(digesting), product) => {
+                let end = match product {
+                    Some(Product::Digested(digested)) => {
+                        let digests = digesting.trailers(digested, shared);
+                        match answer::trailers(&digests, self.protocol.version()) {
+                            trailers if trailers.is_empty() => End::Done,
+                            trailers => End::Trailers(trailers),
+                        }
+                    }
+                    _ => End::Done,
                 };
+                self.opening -= 1;
                 self.protocol.finish(waiter.asker.stream, end);
                 self.mark(shared);
             }
@@ -125,10 +129,6 @@ impl Connection {
                 digesting.finish(digested, shared);
             }
             (Stage::Listing, Some(Product::Listed(listed))) => self.list(waiter, listed, shared),
-            (Stage::Trailers(_), _) => {
-                self.protocol.finish(waiter.asker.stream, End::Done);
-                self.mark(shared);
-            }
             (Stage::Aside(_), _) => {}
             (_, None) => self.resume(waiter, &Err(500), shared),
             (_, Some(product)) => {

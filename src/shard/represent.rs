@@ -254,6 +254,8 @@ impl Representing<'_> {
                 _ => "content-digest",
             });
             let begun = self.digest(&variant, digests, to_digest, Stage::Trailers);
+            // Till they are there the answer has no end.
+            self.shared.begun_opening += u32::from(begun);
             // Too much is being done: then there is none.
             digests.trailer = digests.trailer.filter(|_| begun);
             return Some(self.answer(&variant, decision, &digests));

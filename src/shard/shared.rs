@@ -82,7 +82,7 @@ pub(super) struct Shared {
     pub(super) joined: Vec<u8>,
     /// An answer was given whose body cannot be gathered.
     pub(super) answered_unmapped: bool,
-    /// Requests of the call at hand that have to wait for their file.
+    /// Requests of the call at hand that have to wait.
     pub(super) begun_opening: u32,
     /// Connections that have something to say.
     pub(super) dirty: Dirty,
