@@ -19,7 +19,7 @@ use super::worker::Shared;
 use crate::h2::ErrorCode;
 use crate::h2::client::{ClientConnection, RequestError, StreamMap};
 use crate::transport::tls::{Handshake, Session};
-use crate::uring::{Event, Gather, Owner};
+use crate::uring::{Event, Gather, Owner, UserData};
 
 /// Where a connection is in its life.
 pub(super) enum Phase {
@@ -67,7 +67,7 @@ pub(super) struct H1Side {
 pub(super) enum Receiving {
     Nothing,
     /// Every buffer that comes.
-    Multi,
+    Multi(UserData),
     /// The same, and it is called back.
     Cancelling,
     /// A few bytes, once.
@@ -349,8 +349,8 @@ impl Connection {
     }
 
     pub(super) fn receive(&mut self, shared: &mut Shared) {
-        shared.ring.recv(self.socket.as_fd(), self.key);
-        self.receiving = Receiving::Multi;
+        let receive = shared.ring.recv(self.socket.as_fd(), self.key);
+        self.receiving = Receiving::Multi(receive);
         self.operations += 1;
     }
 

@@ -104,8 +104,8 @@ impl Connection {
             Spoken::H1(side) => side.core.data_left(),
         };
         match self.receiving {
-            Receiving::Multi if left >= DISCARD_FROM => {
-                shared.ring.cancel_recv(self.key);
+            Receiving::Multi(receive) if left >= DISCARD_FROM => {
+                shared.ring.cancel_one(receive);
                 self.receiving = Receiving::Cancelling;
                 self.small = 0;
             }
@@ -116,7 +116,7 @@ impl Connection {
                 self.receive_once(HEAD_BYTES, shared);
             }
             Receiving::Nothing => self.receive(shared),
-            Receiving::Multi | Receiving::Cancelling | Receiving::Once | Receiving::Discard => {}
+            Receiving::Multi(_) | Receiving::Cancelling | Receiving::Once | Receiving::Discard => {}
         }
     }
 

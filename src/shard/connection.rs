@@ -20,7 +20,7 @@ use super::unsent::Unsent;
 use super::zero_copy::ZeroCopy;
 use crate::site::CertificateId;
 use crate::transport::tls::{Handshake, Session};
-use crate::uring::{Event, Owner};
+use crate::uring::{Event, Owner, UserData};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,10 @@ pub(super) struct Connection {
     pub(super) first: Option<Vec<u8>>,
     /// When something last came from it.
     heard: Heard,
-    receiving: bool,
+    /// The receive that goes on.
+    receiving: Option<UserData>,
+    /// The wait for room in the socket.
+    polling: Option<UserData>,
     /// The peer has ended its side.
     ended: bool,
 }
@@ -142,7 +145,8 @@ impl Connection {
             certificate: None,
             first: Some(Vec::new()),
             heard: Heard::default(),
-            receiving: false,
+            receiving: None,
+            polling: None,
             ended: false,
         };
         // Our SETTINGS go out with the first answer, when the peer has shown that it speaks HTTP/2.
@@ -161,7 +165,7 @@ impl Connection {
                 shared.coalescing.note_heard(&mut self.heard);
                 if !more {
                     self.operations -= 1;
-                    self.receiving = false;
+                    self.receiving = None;
                 }
                 match data {
                     Ok(bytes) if bytes.is_empty() => self.peer_ended(shared),
@@ -173,7 +177,7 @@ impl Connection {
                     Ok(_) | Err(Errno::NOBUFS | Errno::CANCELED | Errno::INTR | Errno::AGAIN) => {}
                     Err(_) => self.close(shared),
                 }
-                if !self.receiving && !self.ended && self.phase != Phase::Closing {
+                if self.receiving.is_none() && !self.ended && self.phase != Phase::Closing {
                     self.receive(shared);
                 }
             }
@@ -189,6 +193,7 @@ impl Connection {
             }
             Event::Writable { result } => {
                 self.operations -= 1;
+                self.polling = None;
                 shared.coalescing.lone_stall = false;
                 match result {
                     Ok(true) | Err(Errno::INTR | Errno::AGAIN) => self.writable(shared),
@@ -382,8 +387,9 @@ impl Connection {
         }
         self.phase = Phase::Closing;
         shared.turns.leave(self.key, &mut self.place);
-        if self.operations > 0 {
-            shared.ring.cancel(self.socket.as_fd());
+        // All else ends by itself.
+        for waiting in self.receiving.into_iter().chain(self.polling) {
+            shared.ring.cancel_one(waiting);
         }
         // What the ring still has comes back later, to a connection that gives it up then.
         if self
@@ -400,8 +406,8 @@ impl Connection {
     pub(super) fn invariants(&self, in_flight: u32) {
         assert_eq!(self.operations, in_flight, "each operation is counted");
         assert!(!self.is_over(), "one that is over is gone");
-        let receives = u32::from(self.receiving);
-        assert!(self.receiving || self.ended || self.phase == Phase::Closing);
+        let receives = u32::from(self.receiving.is_some());
+        assert!(receives > 0 || self.ended || self.phase == Phase::Closing);
         if let Some(outgoing) = &self.outgoing
             && self.phase != Phase::Closing
         {
@@ -446,13 +452,14 @@ impl Connection {
     }
 
     fn receive(&mut self, shared: &mut Shared) {
-        shared.ring.recv(self.socket.as_fd(), self.key);
-        self.receiving = true;
+        let receive = shared.ring.recv(self.socket.as_fd(), self.key);
+        self.receiving = Some(receive);
         self.operations += 1;
     }
 
     pub(super) fn poll_writable(&mut self, shared: &mut Shared) {
-        shared.ring.poll_writable(self.socket.as_fd(), self.key);
+        let poll = shared.ring.poll_writable(self.socket.as_fd(), self.key);
+        self.polling = Some(poll);
         self.operations += 1;
     }
 }

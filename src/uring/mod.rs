@@ -43,7 +43,7 @@ pub use buf_ring::RecvBuffer;
 pub use gather::{Front, Gather};
 pub use kernel_tls::{TlsKey, TlsKeys};
 pub use mapping::Mapping;
-pub use op::{Completion, Event, Owner};
+pub use op::{Completion, Event, Owner, UserData};
 pub use park::read_eventfd;
 pub use probe::SetupError;
 pub use queues::{Batch, RingCounters};

@@ -3,7 +3,6 @@
 //! `user_data` is an index into the table and the generation of the entry there, so a completion can never be taken
 //! for that of a later operation. An entry is freed by the last completion of its operation and not before.
 
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
@@ -157,6 +156,10 @@ impl From<cqueue::Entry> for Cqe {
     }
 }
 
+/// Names an operation, so that it can be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserData(pub(super) u64);
+
 /// `user_data` of operations of which nobody is told (cancellations). No entry has this index.
 pub(super) const UNTOLD: u64 = u64::MAX;
 
@@ -168,8 +171,6 @@ const NOTIF_USAGE_ZC_COPIED: u32 = 1 << 31;
 pub(super) struct Table {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    /// `user_data` of each owner's receive.
-    receives: HashMap<Owner, u64>,
     /// Operations of which only the release is waited for.
     releases: usize,
     /// Those that [`Op::is_standing`] is true of.
@@ -185,7 +186,6 @@ struct Entry {
 impl Table {
     /// Enters an operation and returns its `user_data`.
     pub(super) fn insert(&mut self, owner: Owner, op: Op) -> u64 {
-        let receives = matches!(op, Op::Recv);
         self.standing += usize::from(op.is_standing());
         let op = Some(op);
         let (index, generation) = match self.free.pop() {
@@ -206,11 +206,7 @@ impl Table {
                 (index, 0)
             }
         };
-        let user_data = u64::from(generation) << 32 | u64::from(index);
-        if receives {
-            self.receives.insert(owner, user_data);
-        }
-        user_data
+        u64::from(generation) << 32 | u64::from(index)
     }
 
     /// Operations in flight. Not those that are done but for the kernel's letting go of memory: that may take as long as
@@ -235,11 +231,6 @@ impl Table {
         self.entries
             .iter()
             .filter_map(|entry| entry.op.as_ref().map(|op| (entry.owner, op)))
-    }
-
-    /// `user_data` of the owner's receive in flight.
-    pub(super) fn receive_of(&self, owner: Owner) -> Option<u64> {
-        self.receives.get(&owner).copied()
     }
 
     /// What a completion means, and to whom. `None` when nobody is to be told.
@@ -369,9 +360,6 @@ impl Table {
         self.standing -= usize::from(op.is_standing());
         if matches!(op, Op::Release { .. }) {
             self.releases -= 1;
-        }
-        if matches!(op, Op::Recv) && self.receives.get(&owner) == Some(&user_data) {
-            self.receives.remove(&owner);
         }
         Some((owner, op))
     }

@@ -18,7 +18,7 @@ use super::buf_ring::BufRing;
 use super::errno_of;
 use super::gather::{Gather, Prepared};
 use super::mapping::{Mapping, page_size};
-use super::op::{Completion, Event, Op, Owner, Table, UNTOLD};
+use super::op::{Completion, Event, Op, Owner, Table, UNTOLD, UserData};
 use super::probe::{self, SetupError};
 use super::queues::{Batch, Queues, RingCounters};
 use super::read_now::{Pages, RWF_DONTCACHE};
@@ -186,10 +186,10 @@ impl Ring {
     }
 
     /// Receives until the stream ends, is cancelled, or buffers run out: [`Event::Received`] for each buffer.
-    pub fn recv(&mut self, fd: BorrowedFd<'_>, owner: Owner) {
+    pub fn recv(&mut self, fd: BorrowedFd<'_>, owner: Owner) -> UserData {
         let sqe = opcode::RecvMulti::new(Fd(fd.as_raw_fd()), BGID).build();
         // SAFETY: the entry points to no memory; the buffers it picks from are the registered ones.
-        unsafe { self.queue(owner, Op::Recv, sqe) };
+        unsafe { self.queue(owner, Op::Recv, sqe) }
     }
 
     /// Receives once, at most `most` bytes and a provided buffer full: [`Event::Received`], which does not go on.
@@ -271,10 +271,10 @@ impl Ring {
     }
 
     /// Waits until the socket takes more, or fails: [`Event::Writable`].
-    pub fn poll_writable(&mut self, fd: BorrowedFd<'_>, owner: Owner) {
+    pub fn poll_writable(&mut self, fd: BorrowedFd<'_>, owner: Owner) -> UserData {
         let sqe = opcode::PollAdd::new(Fd(fd.as_raw_fd()), libc::POLLOUT as u32).build();
         // SAFETY: the entry points to no memory.
-        unsafe { self.queue(owner, Op::Writable, sqe) };
+        unsafe { self.queue(owner, Op::Writable, sqe) }
     }
 
     /// Reads from `offset` of `file` into the `segments` of the gather's buffer, in order: [`Event::Read`]. Of more
@@ -376,16 +376,15 @@ impl Ring {
         unsafe { self.queue(owner, Op::Wake { pipe, bytes }, sqe) };
     }
 
-    /// Cancels every operation on `fd`. They end with `ECANCELED`, unless they were faster.
+    /// Cancels every operation on `fd`. They end with `ECANCELED`, unless they were faster. The kernel looks for them
+    /// among all that wait in this ring: not for what is done often.
     pub fn cancel(&mut self, fd: BorrowedFd<'_>) {
         self.queue_cancel(CancelBuilder::fd(Fd(fd.as_raw_fd())).all());
     }
 
-    /// Cancels the owner's receive in flight, if there is one. It ends with `ECANCELED`, unless it was faster.
-    pub fn cancel_recv(&mut self, owner: Owner) {
-        if let Some(user_data) = self.ops.receive_of(owner) {
-            self.queue_cancel(CancelBuilder::user_data(user_data));
-        }
+    /// Cancels one operation. It ends with `ECANCELED`, unless it was faster.
+    pub fn cancel_one(&mut self, operation: UserData) {
+        self.queue_cancel(CancelBuilder::user_data(operation.0));
     }
 
     /// Closes a descriptor, after what was queued before. Nobody is told. Operations in flight on it keep the file
@@ -477,10 +476,11 @@ impl Ring {
     ///
     /// # Safety
     /// What the entry points to is owned by `op`, at an address that does not change when `op` is moved, or is static.
-    unsafe fn queue(&mut self, owner: Owner, op: Op, sqe: squeue::Entry) {
+    unsafe fn queue(&mut self, owner: Owner, op: Op, sqe: squeue::Entry) -> UserData {
         let user_data = self.ops.insert(owner, op);
         // SAFETY: the table keeps `op` until its last completion.
         unsafe { self.queues.push(sqe.user_data(user_data)) };
+        UserData(user_data)
     }
 
     fn queue_cancel(&mut self, which: CancelBuilder) {

@@ -482,6 +482,11 @@ impl Kernel {
 
     fn cancel(&mut self, which: &Sqe) {
         let by_fd = which.op_flags & CANCEL_FD != 0;
+        if by_fd {
+            // It would be looked for among the receives of all connections.
+            let object = self.objects.get(&which.fd);
+            assert!(matches!(object, Some(Object::Listener(_))), "{object:?}");
+        }
         let any = which.op_flags & CANCEL_ANY != 0;
         let mut at = 0;
         let mut found = 0;

@@ -320,7 +320,7 @@ fn cancelling_a_descriptor_ends_what_waits_on_it() {
 }
 
 #[test]
-fn only_the_owners_receive_is_cancelled_and_the_late_end_is_told_to_the_old_owner() {
+fn one_receive_is_cancelled_and_its_late_end_is_told_to_the_old_owner() {
     let mut ring = ring();
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let (old, new) = (
@@ -333,11 +333,9 @@ fn only_the_owners_receive_is_cancelled_and_the_late_end_is_told_to_the_old_owne
             generation: 2,
         },
     );
-    ring.recv(ours.as_fd(), old);
+    let receive = ring.recv(ours.as_fd(), old);
     ring.submit();
-    ring.cancel_recv(new);
-    assert_eq!(ring.queued(), 0);
-    ring.cancel_recv(old);
+    ring.cancel_one(receive);
     ring.recv(ours.as_fd(), new);
     let end = next(&mut ring);
     assert_eq!(end.owner, old);
@@ -352,6 +350,32 @@ fn only_the_owners_receive_is_cancelled_and_the_late_end_is_told_to_the_old_owne
     let data = next(&mut ring);
     assert_eq!(data.owner, new);
     assert_eq!(&received(data.event).0[..], b"for the new one");
+    // The entry of the old one was used again, which is another operation.
+    ring.cancel_one(receive);
+    theirs.write_all(b" and more").unwrap();
+    assert_eq!(&received(next(&mut ring).event).0[..], b" and more");
+}
+
+#[test]
+fn a_wait_for_room_is_cancelled_and_nothing_else_on_the_socket() {
+    let mut ring = ring();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    while (&ours).write(&[0; 4_096]).is_ok() {}
+    ours.set_nonblocking(false).unwrap();
+    ring.recv(ours.as_fd(), OWNER);
+    let poll = ring.poll_writable(ours.as_fd(), OWNER);
+    ring.submit();
+    ring.cancel_one(poll);
+    let end = event(&mut ring);
+    assert!(matches!(
+        end,
+        Event::Writable {
+            result: Err(Errno::CANCELED)
+        }
+    ));
+    theirs.write_all(b"still received").unwrap();
+    assert_eq!(&received(event(&mut ring)).0[..], b"still received");
 }
 
 #[test]
