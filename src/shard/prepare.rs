@@ -176,9 +176,7 @@ fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) ->
     while index < outgoing.plan.holes.len() {
         let hole = &outgoing.plan.holes[index];
         let end = run_end(&outgoing.plan.holes, index);
-        let len = ring
-            .stat(hole.file.0.descriptor.as_fd())
-            .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+        let len = ring.size(hole.file.0.descriptor.as_fd()).unwrap_or(0);
         if run_limit(&outgoing.plan.holes, end) > len {
             // The first hole of the run that is not all there. One that was emptied before asks for nothing.
             let whole =

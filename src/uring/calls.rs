@@ -49,6 +49,17 @@ impl Ring {
         rustix::fs::fstat(file)
     }
 
+    /// Bytes of an open file as far as this machine knows (`AT_STATX_DONT_SYNC`, statx(2)): no file system is waited for, and
+    /// it is what a fault in its pages is judged by.
+    ///
+    /// # Errors
+    /// What statx(2) says.
+    pub fn size(&self, file: BorrowedFd<'_>) -> Result<u64, Errno> {
+        simulated!(self, kernel => kernel.size(file));
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        rustix::fs::statx(file, c"", flags, StatxFlags::SIZE).map(|stat| stat.stx_size)
+    }
+
     /// Opens the same file once more, past the page cache (`O_DIRECT`): by its descriptor, so that it is the same whatever
     /// has become of its path. With it comes what offsets, lengths and addresses of reads are multiples of, in bytes: a
     /// power of two, at most 64 KiB (`STATX_DIOALIGN`, statx(2), Linux 6.1).

@@ -40,6 +40,11 @@ impl Kernel {
         Ok(stat)
     }
 
+    pub(in crate::uring) fn size(&self, file: BorrowedFd<'_>) -> Result<u64, Errno> {
+        let number = self.file_of(file.as_raw_fd())?;
+        Ok(self.files[number].len)
+    }
+
     pub(in crate::uring) fn open_direct(
         &mut self,
         file: BorrowedFd<'_>,

@@ -36,6 +36,17 @@ fn a_read_fills_its_segments_and_ends_with_the_file() {
 }
 
 #[test]
+fn the_size_of_a_file_is_told_as_it_is_now() {
+    let ring = ring();
+    let file = file(&pattern(1_000));
+    assert_eq!(ring.size(file.as_fd()), Ok(1_000));
+    for len in [10, 0, 5_000_000_000] {
+        file.set_len(len).unwrap();
+        assert_eq!(ring.size(file.as_fd()), Ok(len));
+    }
+}
+
+#[test]
 fn reading_now_fills_segments_and_knows_the_end() {
     let content = pattern(100_000);
     let file = file(&content);
