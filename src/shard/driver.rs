@@ -81,6 +81,8 @@ struct Listening {
 
 /// A shard without its sleep: everything that it does, it does in a turn, at the time that it is told.
 pub(super) struct Shard<'a> {
+    /// Goes first: what is queued in its ring is submitted then, while the sockets below are open.
+    pub(super) shared: Shared,
     index: usize,
     pub(super) connections: Slab<Box<Connection>>,
     /// Closed ones are gone.
@@ -98,7 +100,6 @@ pub(super) struct Shard<'a> {
     looked: bool,
     /// Deadlines are looked at then, whatever else there is to do.
     expire_ns: u64,
-    pub(super) shared: Shared,
 }
 
 /// Runs a shard on the executor of this thread until it is told to end.
@@ -155,6 +156,7 @@ impl<'a> Shard<'a> {
             Some(Listening { listener, near })
         };
         Self {
+            shared,
             index: options.index,
             connections: Slab::default(),
             listeners: options.listeners.into_iter().map(listening).collect(),
@@ -167,7 +169,6 @@ impl<'a> Shard<'a> {
             command: Command::Serve,
             looked: false,
             expire_ns: 0,
-            shared,
         }
     }
 

@@ -31,4 +31,10 @@ impl Sqe {
         // which the crate has set every byte.
         unsafe { std::ptr::from_ref(entry).cast::<Self>().read_unaligned() }
     }
+
+    /// Whether its descriptor is open, or there is none.
+    pub(super) fn names_no_closed_descriptor(&self) -> bool {
+        // SAFETY: only asked about, and answered with `EBADF` when it is closed.
+        self.fd < 0 || unsafe { libc::fcntl(self.fd, libc::F_GETFD) } >= 0
+    }
 }

@@ -233,6 +233,7 @@ impl Kernel {
 
     /// Takes an entry. What the kernel does at once is done now.
     pub(super) fn submit(&mut self, sqe: Sqe) {
+        assert!(sqe.names_no_closed_descriptor(), "{sqe:?}");
         let object = self.objects.get(&sqe.fd).copied();
         let mut pending = Pending {
             sqe,
