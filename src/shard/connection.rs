@@ -348,11 +348,9 @@ impl Connection {
         if self.abandoned {
             return self.linger(shared);
         }
-        if self.ended && self.opening == 0 {
-            // Nothing can be sent, no file is being opened, and no window will be opened any more.
-            return self.close(shared);
-        }
-        if !self.protocol.is_done() {
+        // Nothing can be sent, and when no file is being opened and no window will be opened any more, nothing ever can.
+        let over = self.is_told_all() && self.opening == 0;
+        if !over && !self.protocol.is_done() {
             return;
         }
         if let Transport::Session(session) = &mut self.transport
@@ -365,7 +363,16 @@ impl Connection {
         self.linger(shared);
     }
 
+    /// Whether the peer will say nothing more: it has ended its side, or said over TLS that it does.
+    pub(super) fn is_told_all(&self) -> bool {
+        self.ended
+            || matches!(&self.transport, Transport::Session(session) if session.peer_closed())
+    }
+
     fn linger(&mut self, shared: &mut Shared) {
+        if self.ended {
+            return self.close(shared);
+        }
         self.phase = Phase::Lingering;
         // A socket that seals may have records that would be lost by it; close_notify has told the peer.
         if !self.is_handed_over() {
@@ -375,9 +382,6 @@ impl Connection {
         shared
             .timers
             .start(Timer::Lingering, self.key, shared.now_ns);
-        if self.ended {
-            self.close(shared);
-        }
     }
 
     /// Ends the connection now: nothing more is sent, and what is in flight is called back.

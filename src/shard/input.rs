@@ -57,21 +57,18 @@ impl Connection {
                 let handled = session.handle_bytes(bytes, |plaintext| {
                     protocol.handle_bytes(key, certificate, plaintext, shared);
                 });
-                let closed = session.peer_closed();
                 // Whatever came behind them, the requests that were begun are of this connection.
                 self.note_answers(shared);
                 if let Err(error) = handled {
                     tracing::debug!(%error, "TLS session failed");
                     return self.abandon(shared);
                 }
-                if closed && self.protocol.open_streams() == 0 {
-                    return self.close(shared);
-                }
             }
         }
         self.watch(shared);
         self.note_end(shared);
-        if self.outgoing.is_none() && (self.wants_flush() || self.protocol.is_done()) {
+        let comes_to_its_end = self.protocol.is_done() || self.is_told_all();
+        if self.outgoing.is_none() && (self.wants_flush() || comes_to_its_end) {
             self.mark(shared);
         }
     }

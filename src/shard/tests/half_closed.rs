@@ -6,7 +6,10 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::channel;
 
-use super::{connect, control, run, shard};
+use super::simulation::secured;
+use super::{connect, connect_by, control, run, shard};
+use crate::shard::connection::Transport;
+use crate::transport::tls::Handshake;
 
 #[test]
 fn the_trailers_of_an_answer_are_waited_for() {
@@ -49,4 +52,60 @@ fn the_trailers_of_an_answer_are_waited_for() {
     let digest = memchr::memmem::find(end, b"repr-digest: sha-256=:");
     assert!(digest.is_some(), "{}", end.escape_ascii());
     assert!(end.ends_with(b"\r\n\r\n"));
+}
+
+#[test]
+fn over_tls_all_is_answered_and_the_end_is_said() {
+    // More than a socket takes at once, and than a slot holds.
+    let content: Vec<u8> = (0..250_000_u32).flat_map(u32::to_le_bytes).collect();
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("large.bin"), &content).unwrap();
+    fs::write(root.path().join("small.txt"), "small").unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    shard.begin();
+    let (large, small) = (&content[..], &b"small"[..]);
+    for (path, body, field, ends) in [
+        ("/large.bin", large, "", false),
+        ("/large.bin", large, "", true),
+        ("/small.txt", small, "", false),
+        ("/small.txt", small, "", true),
+        ("/small.txt", small, "Connection: close\r\n", true),
+    ] {
+        let server = Box::new(Handshake::new(secured::server()).unwrap());
+        let (_, mut peer) = connect_by(&mut shard, Transport::Handshake(server));
+        let (mut out, mut said) = (Vec::new(), Vec::new());
+        let mut client = secured::Transport::secured(true, &mut out);
+        let mut asked = false;
+        run(&mut shard, |_| {
+            peer.write_all(&std::mem::take(&mut out)).unwrap();
+            if client.is_open() && !asked {
+                let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n");
+                client.send(request.as_bytes(), &mut out);
+                client.close(&mut out);
+                peer.write_all(&std::mem::take(&mut out)).unwrap();
+                if ends {
+                    peer.shutdown(Shutdown::Write).unwrap();
+                }
+                asked = true;
+            }
+            let mut piece = vec![0; 100_000];
+            match peer.read(&mut piece) {
+                Ok(0) => true,
+                Ok(n) => {
+                    said.extend(client.take(piece[..n].to_vec(), &mut out));
+                    false
+                }
+                Err(_) => false,
+            }
+        });
+        assert!(
+            said.ends_with(body),
+            "{path} {field} {ends}: {}",
+            said.len()
+        );
+        assert!(client.was_closed(), "{path} {field} {ends}");
+        drop(peer);
+        run(&mut shard, |shard| shard.connections.is_empty());
+    }
 }

@@ -59,7 +59,13 @@ fn a_slot_that_a_slow_peer_gives_back_is_given_to_who_waits_at_once() {
     let due_ns = Timer::Stalled.after_ns();
     while shard.turn(due_ns - 1, || Duration::ZERO) == Turn::More {}
     assert!(!shard.shared.starved.is_empty());
-    assert_eq!(shard.turn(due_ns + 1_000_000, || Duration::ZERO), Turn::More);
-    assert_eq!(shard.turn(due_ns + 1_000_000, || Duration::ZERO), Turn::More);
+    assert_eq!(
+        shard.turn(due_ns + 1_000_000, || Duration::ZERO),
+        Turn::More
+    );
+    assert_eq!(
+        shard.turn(due_ns + 1_000_000, || Duration::ZERO),
+        Turn::More
+    );
     assert!(shard.shared.starved.is_empty());
 }

@@ -85,6 +85,14 @@ impl Transport {
         }
     }
 
+    /// Ends this side, as far as TLS goes.
+    pub(in crate::shard::tests) fn close(&mut self, out: &mut Vec<u8>) {
+        if let Self::Session(session) = self {
+            session.close_notify();
+            session.take_control(out);
+        }
+    }
+
     /// What has come, and what has to be said to that at once.
     pub(in crate::shard::tests) fn take(
         &mut self,
