@@ -38,6 +38,8 @@ pub(super) struct Link {
     /// The client has ended its side, before it had everything if it did so early.
     pub(super) ended: bool,
     pub(super) ended_early: bool,
+    /// It has said close_notify.
+    closed: bool,
     /// The server has said something, in the protocol.
     pub(super) heard: bool,
     /// When the server ended its side.
@@ -82,6 +84,7 @@ impl Link {
             stuck: false,
             ended: false,
             ended_early: false,
+            closed: false,
             heard: false,
             shut_ns: None,
             over: false,
@@ -131,9 +134,22 @@ impl Link {
         }
     }
 
+    /// Says over TLS that nothing more will be said; whether that had not been said.
+    pub(super) fn close(&mut self) -> bool {
+        let said = !self.closed && self.transport.close(&mut self.out);
+        self.closed |= said;
+        said
+    }
+
+    /// Ends the client's side, in the middle of the handshake too.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        self.ended_early |= !self.transport.is_open();
+    }
+
     /// Puts on the wire what there is to say.
     pub(super) fn transmit(&mut self) {
-        if self.ended || self.out.len() > MAX_OUT || !self.transport.is_open() {
+        if self.ended || self.closed || self.out.len() > MAX_OUT || !self.transport.is_open() {
             return;
         }
         let mut plain = Vec::new();
@@ -149,7 +165,7 @@ impl Link {
         let plain = self.transport.take(bytes, &mut said);
         self.heard |= !plain.is_empty();
         // To a side that is ended already nothing is said.
-        if !self.ended {
+        if !self.ended && !self.closed {
             self.out.append(&mut said);
         }
         match &mut self.peer {
@@ -179,7 +195,7 @@ impl Link {
         };
         let failing = |asked: &Asked| asked.end != Some(End::Complete) && asked.may_fail(files);
         let failed = ends_all && self.asked().any(failing);
-        let told = self.ended || self.transport.was_closed();
+        let told = early || self.transport.was_closed();
         assert!(
             excused || failed || told,
             "a session ends with a word: {}",

@@ -85,12 +85,14 @@ impl Transport {
         }
     }
 
-    /// Ends this side, as far as TLS goes.
-    pub(in crate::shard::tests) fn close(&mut self, out: &mut Vec<u8>) {
+    /// Ends this side, as far as TLS goes; whether there was something to say.
+    pub(in crate::shard::tests) fn close(&mut self, out: &mut Vec<u8>) -> bool {
+        let before = out.len();
         if let Self::Session(session) = self {
             session.close_notify();
             session.take_control(out);
         }
+        out.len() > before
     }
 
     /// What has come, and what has to be said to that at once.

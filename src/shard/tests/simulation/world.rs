@@ -375,8 +375,8 @@ impl<'a> World<'a> {
         let kernel = self.kernel.borrow();
         if link.requests > 0 {
             link.ask(&mut self.random, &kernel.files, &self.listing);
-        } else {
-            link.ended = true;
+        } else if !(self.random.one_in(2) && link.close()) {
+            link.end();
         }
         drop(kernel);
         if let super::link::Peer::Http2(peer) = &mut link.peer {
