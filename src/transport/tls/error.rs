@@ -9,7 +9,8 @@ pub enum TlsError {
     /// The handshake failed. The alert for it, if any, was already handed out.
     #[error("handshake failed: {0}")]
     Handshake(rustls::Error),
-    /// The peer sent more than [`MAX_HANDSHAKE_BYTES`](super::MAX_HANDSHAKE_BYTES) before the handshake's end.
+    /// The peer sent more than [`MAX_HANDSHAKE_BYTES`](super::MAX_HANDSHAKE_BYTES), or too many records, before the
+    /// handshake's end.
     #[error("handshake is too long")]
     HandshakeTooLong,
     /// The peer closed in mid-handshake (RFC 8446, section 6.1).

@@ -14,7 +14,9 @@ use rustls::{
 };
 
 use super::keys::content;
-use super::limits::{HEADER_LEN, MAX_EXPANSION_TLS12, MAX_HANDSHAKE_BYTES};
+use super::limits::{
+    HEADER_LEN, MAX_EXPANSION_TLS12, MAX_HANDSHAKE_BYTES, MAX_HANDSHAKE_RECORDS, TAG_LEN,
+};
 use super::session::Kernel;
 use super::{Session, TlsError};
 use crate::slot::MAX_RECORD_PLAINTEXT;
@@ -91,9 +93,10 @@ pub struct Handshake {
     /// What rustls still needs to see, or to see again, and what lies behind it.
     incoming: Vec<u8>,
     /// Bytes at the front of `incoming` that rustls has been shown: whole records.
-    shown: usize,
-    /// Bytes shown so far.
+    pub(super) shown: usize,
+    /// Bytes shown so far, and records.
     total: usize,
+    records: u32,
     /// Reads the client's hello beside rustls's connection, which does not tell what was in it.
     hello: Option<Acceptor>,
     server_name: Option<Box<str>>,
@@ -154,6 +157,7 @@ impl Handshake {
             incoming: Vec::new(),
             shown: 0,
             total: 0,
+            records: 0,
             hello: None,
             server_name: None,
         }
@@ -223,8 +227,18 @@ impl Handshake {
         step
     }
 
-    /// Lets rustls see one record more; `false` when there is no whole one.
+    /// Takes away a record that rustls has skipped (early data, refused: RFC 8446, section 4.2.10), of which it says nothing:
+    /// it would open it again, and count it again, with each record that follows.
+    fn drop_skipped(&mut self) {
+        if is_unopened(&self.incoming[..self.shown]) {
+            self.incoming.drain(..self.shown);
+            self.shown = 0;
+        }
+    }
+
+    /// Lets rustls, which has done with or keeps what it has seen, see one record more; `false` when there is no whole one.
     fn show_next_record(&mut self) -> Result<bool, TlsError> {
+        self.drop_skipped();
         let hidden = &self.incoming[self.shown..];
         let Some(&[kind, major, _, high, low]) = hidden.first_chunk::<HEADER_LEN>() else {
             return Ok(false);
@@ -244,7 +258,8 @@ impl Handshake {
         }
         self.shown += len;
         self.total += len;
-        if self.total > MAX_HANDSHAKE_BYTES {
+        self.records += 1;
+        if self.total > MAX_HANDSHAKE_BYTES || self.records > MAX_HANDSHAKE_RECORDS {
             return Err(TlsError::HandshakeTooLong);
         }
         Ok(true)
@@ -259,6 +274,17 @@ impl fmt::Debug for Handshake {
             .field("total", &self.total)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether what rustls keeps is a protected record that it could not open. An AEAD leaves zeros of what fails to open
+/// (`EVP_AEAD_CTX_open`, aead.h), and in what was opened there is a content type, which is none. A plaintext fragment of a
+/// handshake message is kept too, and is all that is of its type, but for what no sound peer sends.
+fn is_unopened(kept: &[u8]) -> bool {
+    let Some((&[kind, ..], body)) = kept.split_first_chunk::<HEADER_LEN>() else {
+        return false;
+    };
+    let sealed = &body[..body.len().saturating_sub(TAG_LEN)];
+    kind != content::HANDSHAKE && sealed.iter().all(|&byte| byte == 0)
 }
 
 /// Acts on what rustls wants: what to do next, and bytes that it has done with.

@@ -21,8 +21,14 @@ pub const MAX_BUFFERED_RECORD_BYTES: usize =
     HEADER_LEN + crate::slot::MAX_RECORD_PLAINTEXT + MAX_EXPANSION_TLS12;
 
 /// Bytes that a peer may send before the handshake is over. A ClientHello with post-quantum key shares and several
-/// tickets stays below 8 KiB, and a server's chain of certificates below 16. Stops a peer that never finishes from filling memory, or the processor with fragments.
+/// tickets stays below 8 KiB, and a server's chain of certificates below 16; early data, which is skipped, is mostly
+/// allowed up to 16. Stops a peer that never finishes from filling memory.
 pub const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
+
+/// Records that a peer may send before the handshake is over: as many as those bytes take with 512 in each, the least that
+/// a peer may ask for (RFC 6066, section 4). Stops a peer that never finishes from filling the processor: a record of one
+/// byte, or of none, costs as much as one of hundreds.
+pub(super) const MAX_HANDSHAKE_RECORDS: u32 = 128;
 
 /// Records that carry nothing (empty application data, ignored warnings) before one that does. A record of 22 bytes
 /// costs us an authentication and the layers above see nothing to count; RFC 8446, section 5.1, allows empty records

@@ -1,9 +1,11 @@
 //! Handshakes: chunkings, resumption, ALPN, early records, refusals.
 
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use rustls::{AlertDescription, HandshakeKind};
+use rustls::server::ServerSessionMemoryCache;
+use rustls::{AlertDescription, HandshakeKind, ServerConnection};
 
 use super::*;
+use crate::transport::tls::limits::{HEADER_LEN, MAX_HANDSHAKE_RECORDS};
 
 fn client_of(config: &Arc<ClientConfig>) -> ClientConnection {
     ClientConnection::new(
@@ -263,5 +265,85 @@ fn a_damaged_finished_never_ends_the_handshake() {
             at == 6 + 2 || !matches!(result, Ok(Progress::Done { .. })),
             "byte {at}"
         );
+    }
+}
+
+/// A client that sends early data, in records of so many bytes: another server gave it a ticket that allows that.
+fn early_client(suite: SupportedCipherSuite, early: &[usize]) -> ClientConnection {
+    let identity = Identity::of(suite);
+    let mut server = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.cert.clone()], identity.key.clone_key())
+        .unwrap();
+    server.session_storage = ServerSessionMemoryCache::new(8);
+    server.max_early_data_size = 60_000;
+    let mut config = (*identity.client(suite)).clone();
+    config.enable_early_data = true;
+    let config = Arc::new(config);
+    let mut server = ServerConnection::new(Arc::new(server)).unwrap();
+    let mut first = client_of(&config);
+    while first.is_handshaking() || server.is_handshaking() || server.wants_write() {
+        server.read_tls(&mut &client_bytes(&mut first)[..]).unwrap();
+        server.process_new_packets().unwrap();
+        let mut wire = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut wire).unwrap();
+        }
+        client_takes(&mut first, &wire).unwrap();
+    }
+    let mut client = client_of(&config);
+    for &len in early {
+        let data = vec![b'e'; len];
+        let mut writer = client.early_data().expect("the ticket allows it");
+        assert_eq!(writer.write(&data).unwrap(), len);
+    }
+    client
+}
+
+#[test]
+fn no_record_is_looked_at_twice_and_there_are_few() {
+    let suite = TLS13_AES_128_GCM_SHA256;
+    let (_, plain) = hello();
+    let early = client_bytes(&mut early_client(suite, &[1]));
+    // Without the early data itself.
+    let early = &early[..HEADER_LEN + usize::from(u16::from_be_bytes([early[3], early[4]]))];
+    let server = Identity::of(suite).server();
+    let protected = |len: usize| {
+        let mut record = vec![23, 3, 3, 0, len as u8];
+        record.resize(HEADER_LEN + len, 0x5a);
+        record
+    };
+    let fragment = |len: usize| [&[22, 3, 3, 0, len as u8][..], &vec![1; len]].concat();
+    for hello in [&[][..], &plain, early] {
+        for record in [
+            protected(0),
+            protected(1),
+            protected(16),
+            protected(17),
+            protected(60),
+            fragment(0),
+            fragment(1),
+            fragment(4),
+            vec![20, 3, 3, 0, 1, 1],
+            vec![20, 3, 3, 0, 0],
+            vec![21, 3, 3, 0, 2, 1, 90],
+            vec![21, 3, 3, 0, 1, 1],
+            vec![24, 3, 3, 0, 1, 1],
+        ] {
+            let mut handshake = Handshake::new(Arc::clone(&server)).unwrap();
+            handshake.handle_bytes(hello, &mut Vec::new()).unwrap();
+            let mut records = 0;
+            let error = loop {
+                match handshake.handle_bytes(&record, &mut Vec::new()) {
+                    Ok(_) => records += 1,
+                    Err(error) => break error,
+                }
+                // Fragments of a handshake message are kept: rustls knows how far it is in them.
+                assert!(handshake.shown == 0 || record[0] == 22, "{record:?}");
+            };
+            assert!(records <= MAX_HANDSHAKE_RECORDS, "{record:?}: {error}");
+        }
     }
 }
