@@ -22,6 +22,7 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::sni::Certificates;
 use crate::config::certificate;
+use crate::transport::tls::MAX_SKIPPED_EARLY_DATA;
 
 const CERT_FILE: &str = "self-signed.crt";
 const KEY_FILE: &str = "self-signed.key";
@@ -288,6 +289,7 @@ pub fn tls_settings(certificates: Arc<Certificates>) -> Result<ServerConfig, Cer
     // Sessions are kept by the clients, encrypted: a table of ours would be shared by the shards, behind a lock.
     settings.session_storage = Arc::new(NoServerSessionStorage {});
     settings.ticketer = Ticketer::new()?;
+    settings.max_early_data_size = MAX_SKIPPED_EARLY_DATA;
     settings.enable_secret_extraction = true;
     Ok(settings)
 }

@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ServerSessionMemoryCache;
 use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite, version};
 
+use super::limits::MAX_SKIPPED_EARLY_DATA;
 use super::verifier::Verifier;
 
 /// Sessions remembered for TLS 1.2 clients that know no tickets: rare enough for a small cache.
@@ -51,6 +52,7 @@ pub fn server_config(
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.ignore_client_order = true;
     config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.max_early_data_size = MAX_SKIPPED_EARLY_DATA;
     config.session_storage = ServerSessionMemoryCache::new(SESSION_CACHE_ENTRIES);
     config.enable_secret_extraction = true;
     Ok(Arc::new(config))

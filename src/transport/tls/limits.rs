@@ -25,6 +25,11 @@ pub const MAX_BUFFERED_RECORD_BYTES: usize =
 /// allowed up to 16. Stops a peer that never finishes from filling memory.
 pub const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
 
+/// Early data that is skipped of a client whose ticket another server gave it (RFC 8446, section 4.2.10), in bytes as
+/// encrypted: the handshake's own limit is the one that counts. rustls takes it for what may be accepted, and accepts none
+/// with stateless tickets.
+pub const MAX_SKIPPED_EARLY_DATA: u32 = MAX_HANDSHAKE_BYTES as u32;
+
 /// Records that a peer may send before the handshake is over: as many as those bytes take with 512 in each, the least that
 /// a peer may ask for (RFC 6066, section 4). Stops a peer that never finishes from filling the processor: a record of one
 /// byte, or of none, costs as much as one of hundreds.

@@ -34,7 +34,7 @@ pub use config::{Trust, client_config, server_config};
 pub use error::TlsError;
 pub use hand_over::WriteKeys;
 pub use handshake::{Agreed, Handshake, Progress};
-pub use limits::{MAX_BUFFERED_RECORD_BYTES, MAX_HANDSHAKE_BYTES};
+pub use limits::{MAX_BUFFERED_RECORD_BYTES, MAX_HANDSHAKE_BYTES, MAX_SKIPPED_EARLY_DATA};
 pub use session::Session;
 
 #[cfg(test)]

@@ -303,6 +303,29 @@ fn early_client(suite: SupportedCipherSuite, early: &[usize]) -> ClientConnectio
 }
 
 #[test]
+fn early_data_is_skipped() {
+    for &suite in CIPHER_SUITES.iter().filter(|&&suite| is_tls13(suite)) {
+        let server = Identity::of(suite).server();
+        for early in [
+            &[1][..],
+            &[16_384],
+            &[9_000, 9_000],
+            &[600; 27],
+            &[200; 80],
+            &[16_000, 16_000, 16_000],
+        ] {
+            for chunks in [Chunks::Whole, Chunks::Random(9), Chunks::Single] {
+                let client = early_client(suite, early);
+                let (mut pair, mut rest) = Pair::of(&server, client, chunks);
+                pair.server.handle_bytes(&mut rest, |_| {}).unwrap();
+                assert!(!pair.client.is_early_data_accepted());
+                assert_eq!(pair.upload(b"up", chunks).unwrap(), b"up");
+            }
+        }
+    }
+}
+
+#[test]
 fn no_record_is_looked_at_twice_and_there_are_few() {
     let suite = TLS13_AES_128_GCM_SHA256;
     let (_, plain) = hello();

@@ -203,6 +203,15 @@ impl Pair {
         let name = ServerName::try_from("localhost").unwrap();
         let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
         client.writer().write_all(early).unwrap();
+        Self::of(server, client, chunks)
+    }
+
+    /// Shakes hands; what came behind the client's Finished.
+    fn of(
+        server: &Arc<ServerConfig>,
+        mut client: ClientConnection,
+        chunks: Chunks,
+    ) -> (Self, Vec<u8>) {
         let mut handshake = Handshake::new(Arc::clone(server)).unwrap();
         let mut done: Option<(Box<Session>, Vec<u8>)> = None;
         for _ in 0..10 {
