@@ -183,7 +183,7 @@ const ALLOWANCES: [Allowance; 5] = [
         per_use: 0,
         violation: ConnectionError::TooManySettings,
     },
-    // Two for each body frame: one for the stream, one for the connection. The most covers all streams opening at once.
+    // The most covers all streams opening at once; see [`BYTES_PER_UPDATE`] for what bodies earn beside and beyond it.
     Allowance {
         most: 4_000,
         per_second: 200,
@@ -198,14 +198,21 @@ const ALLOWANCES: [Allowance; 5] = [
     },
 ];
 
+/// Bytes of bodies sent that earn one WINDOW_UPDATE frame: a peer may open both windows, its stream's and the connection's,
+/// with every kilobyte that it reads. To take the frame in costs no more than to send so many bytes.
+const BYTES_PER_UPDATE: u32 = 512;
+
+/// Bytes that a body frame counts for at least: a peer that opens its window by little gets as little in a frame.
+const LEAST_PER_FRAME: u32 = 8 * BYTES_PER_UPDATE;
+
 /// The budgets of one connection.
 #[derive(Clone, Debug)]
 pub struct Budgets {
     left: [u16; ALLOWANCES.len()],
     /// Useful work since the last payment, which earned what it is worth when the next is due.
     uses: u16,
-    /// The same that is too small for all but WINDOW_UPDATE frames.
-    small_uses: u16,
+    /// Bytes of bodies sent since then, which the peer's windows have to be opened for again.
+    sent: u32,
     refilled_ns: u64,
 }
 
@@ -216,7 +223,7 @@ impl Budgets {
         Self {
             left: ALLOWANCES.map(|allowance| allowance.most),
             uses: 0,
-            small_uses: 0,
+            sent: 0,
             refilled_ns: now_ns,
         }
     }
@@ -242,28 +249,29 @@ impl Budgets {
         self.uses = self.uses.saturating_add(1);
     }
 
-    /// A body frame was sent that is too small to count as work: its window had to be opened all the same.
-    pub fn earn_updates(&mut self) {
-        self.small_uses = self.small_uses.saturating_add(1);
+    /// A body frame of `len` bytes was sent.
+    pub fn earn_updates(&mut self, len: u32) {
+        self.sent = self.sent.saturating_add(len.max(LEAST_PER_FRAME));
     }
 
     /// Gives what was earned. Only payments lower a budget, so that all of it at once is as good as each at its time.
     fn pay_in(&mut self) {
-        let small_uses = std::mem::take(&mut self.small_uses);
         let uses = std::mem::take(&mut self.uses);
         if uses > 0 {
             for (at, allowance) in ALLOWANCES.iter().enumerate() {
                 self.give(at, allowance.per_use.saturating_mul(uses));
             }
         }
-        if small_uses > 0 {
-            let at = Budget::WindowUpdates as usize;
-            self.give(at, ALLOWANCES[at].per_use.saturating_mul(small_uses));
-        }
+        let updates = u16::try_from(self.sent / BYTES_PER_UPDATE).unwrap_or(u16::MAX);
+        self.sent %= BYTES_PER_UPDATE;
+        // Beyond the most: what was sent may all be on its way, and its updates come at once when it is read.
+        let left = &mut self.left[Budget::WindowUpdates as usize];
+        *left = left.saturating_add(updates);
     }
 
     fn give(&mut self, at: usize, back: u16) {
-        self.left[at] = self.left[at].saturating_add(back).min(ALLOWANCES[at].most);
+        let left = self.left[at];
+        self.left[at] = left.max(left.saturating_add(back).min(ALLOWANCES[at].most));
     }
 
     /// Gives back what whole seconds give.

@@ -343,11 +343,10 @@ impl<F: Clone> Connection<F> {
         let consumed = window.consume(len).and(self.send_window.consume(len));
         debug_assert!(consumed.is_ok());
         self.note_progress(index, len);
+        self.budgets.earn_updates(len);
         // A window that opens by a byte at a time pays for its updates and for nothing else.
         if len >= USEFUL_DATA {
             self.budgets.earn();
-        } else {
-            self.budgets.earn_updates();
         }
     }
 

@@ -1,6 +1,7 @@
 //! The size of DATA frames and of what is committed at a time: large when it helps, bounded by time.
 
 use super::*;
+use crate::h2::ConnectionError;
 use crate::h2::limits::{LATENCY_BOUND_NS, LEAST_BURST};
 use crate::h2::settings::id;
 
@@ -146,4 +147,39 @@ fn a_driver_that_says_nothing_gets_frames_of_64_kib() {
     client.core.respond(1, file(1, 10_000_000));
     let all: Vec<_> = (0..10).flat_map(|_| send(&mut client).0).collect();
     assert_eq!(largest(&all), 65_536);
+}
+
+#[test]
+fn windows_may_be_opened_by_the_kilobyte() {
+    for max_frame in [16_384, 1 << 20] {
+        for read in [1_024, 1_448, 4_096, 32_768] {
+            let mut client = client(max_frame, 10_000_000_000);
+            client.burst = 4 << 20;
+            client.feed(&get(1));
+            client.core.respond(1, file(1, 1 << 40));
+            let mut unread = 0;
+            for _ in 0..3 {
+                // What is on its way is read at once, and credited piece by piece.
+                while unread < 16 << 20 {
+                    let (_, plan) = client.fill();
+                    unread += plan.holes.iter().map(|hole| hole.len).sum::<usize>();
+                    let now_ns = client.now_ns;
+                    client.core.note_drained(plan.wire_len, true, false, now_ns);
+                }
+                while unread >= read {
+                    unread -= read;
+                    client.feed(&window_update(1, read as u32));
+                    client.feed(&window_update(0, read as u32));
+                    assert_eq!(client.core.error(), None, "{max_frame}, {read}");
+                }
+            }
+            // What was earned is bounded.
+            client.feed(&rst_stream(1, ErrorCode::CANCEL));
+            for _ in 0..=u16::MAX {
+                client.feed(&window_update(1, 1));
+            }
+            let error = Some(ConnectionError::TooManyWindowUpdates);
+            assert_eq!(client.core.error(), error);
+        }
+    }
 }
