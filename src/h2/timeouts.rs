@@ -43,7 +43,7 @@ pub(super) struct Clocks {
     settings_ns: u64,
     /// It has taken all of that.
     settings_gone: bool,
-    /// The last time that bodies moved on.
+    /// The last time that bodies moved on, whichever.
     pub(super) data_ns: u64,
     /// Bytes of bodies since then.
     pub(super) data_moved: u32,
@@ -162,10 +162,8 @@ impl<F: Clone> Connection<F> {
     /// their answer.
     fn sweep(&mut self, now_ns: u64) {
         let over = |since_ns: u64, after_ns| since_ns.saturating_add(after_ns) <= now_ns;
-        if self.ready.body_mask() == 0 {
-            self.clocks.data_ns = now_ns;
-        }
-        let shut = self.send_window.available() == 0 && over(self.clocks.data_ns, STALL_TIMEOUT_NS);
+        let shut = self.send_window.available() == 0;
+        let data_ns = self.clocks.data_ns;
         for index in 0..self.streams.places() {
             let stream = self.streams.get_mut(index);
             let answered = stream.state == State::HalfClosedLocal;
@@ -177,7 +175,10 @@ impl<F: Clone> Connection<F> {
                 Phase::Blocked if over(stream.moved_ns, STALL_TIMEOUT_NS) => {
                     Some(ErrorCode::CANCEL)
                 }
-                Phase::Body if shut => Some(ErrorCode::CANCEL),
+                // Until the window was shut it may have waited for others.
+                Phase::Body if shut && over(stream.moved_ns.max(data_ns), STALL_TIMEOUT_NS) => {
+                    Some(ErrorCode::CANCEL)
+                }
                 Phase::Dry => {
                     // What waits for the application is no fault of the peer's: its time begins with more bytes.
                     stream.moved_ns = now_ns;

@@ -138,14 +138,16 @@ impl<F: Clone> Connection<F> {
 
     /// Puts every body into the queue that its window says, after all windows have changed.
     pub(super) fn requeue_all(&mut self) {
+        let data_ns = self.clocks.data_ns;
         for index in 0..self.streams.places() {
-            let stream = self.streams.get(index);
+            let stream = self.streams.get_mut(index);
             let open = stream.send_window.available() > 0;
             match (stream.id, stream.phase) {
                 (0, _) => {}
                 (_, Phase::Body) if !open => {
+                    // Its time was that of others as long as they moved on; a window that shuts again is no progress.
+                    stream.moved_ns = stream.moved_ns.max(data_ns);
                     self.ready.unlink(&mut self.streams, index, Phase::Blocked);
-                    self.note_progress(index, 0);
                 }
                 (_, Phase::Blocked) if open => {
                     self.ready.push_back(&mut self.streams, index, Phase::Body)

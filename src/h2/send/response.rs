@@ -353,9 +353,6 @@ impl<F: Clone> Connection<F> {
     /// A response whose field block is out waits for its turn, for its window, or for the application.
     pub(super) fn queue_rest(&mut self, index: Index, first: bool) {
         let rest = self.streams.get(index).rest();
-        if rest == Phase::Body && self.ready.body_mask() == 0 {
-            self.clocks.data_ns = self.active_ns;
-        }
         self.note_progress(index, 0);
         if first {
             self.ready.push_front(&mut self.streams, index, rest);

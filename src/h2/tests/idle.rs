@@ -184,6 +184,58 @@ fn a_connection_whose_window_stays_shut_ends_its_streams() {
 }
 
 #[test]
+fn settings_are_no_progress() {
+    const START: u64 = 1_000;
+    // The streams' windows are shut and opened every so many seconds; the connection's is used up, or opened by a byte.
+    for (period, increment) in [(1, 0), (40, 0), (200, 0), (1, 1), (40, 1), (200, 1)] {
+        let mut client = with(Timeouts::default(), &[]);
+        client.feed(&get(1));
+        client.core.respond(1, bytes(65_535));
+        client.frames();
+        client.now_ns = START * SECOND;
+        client.feed(&[get(3), get(5)].concat());
+        client.core.respond(3, file(1, 1_000_000));
+        client.core.respond(5, file(1, 1_000_000));
+        client.frames();
+        let mut window = 65_535;
+        for second in (START..START + 360).step_by(period) {
+            pass(&mut client, second * SECOND);
+            assert!(second >= START + 300 || client.core.open_streams() == 2);
+            if increment > 0 {
+                client.feed(&window_update(0, increment));
+            }
+            window = 65_535 - window;
+            client.feed(&settings(&[(id::INITIAL_WINDOW_SIZE, window)]));
+            client.frames();
+        }
+        pass(&mut client, (START + 360) * SECOND);
+        assert_eq!(client.core.open_streams(), 0, "{period}, {increment}");
+        assert_eq!(client.core.error(), None);
+    }
+}
+
+#[test]
+fn who_waited_for_others_is_not_stalled_when_its_window_shuts() {
+    let mut client = Client::wide();
+    client.burst = 10_000;
+    client.feed(&[get(1), get(3)].concat());
+    client.core.respond(1, file(1, 1 << 30));
+    client.core.respond(3, file(1, 1 << 30));
+    for second in 0..1_000 {
+        client.now_ns = second * SECOND;
+        client.core.handle_timeout(client.now_ns);
+        client.transmit();
+        client.wire.clear();
+    }
+    client.feed(&settings(&[(id::INITIAL_WINDOW_SIZE, 0)]));
+    client.frames();
+    pass(&mut client, 1_298 * SECOND);
+    assert_eq!(client.core.open_streams(), 2);
+    pass(&mut client, 1_330 * SECOND);
+    assert_eq!(client.core.open_streams(), 0);
+}
+
+#[test]
 fn an_answered_upload_that_falls_silent_keeps_no_stream() {
     let mut client = with(Timeouts::default(), &[]);
     client.now_ns = 1_000 * SECOND;
