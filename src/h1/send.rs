@@ -76,6 +76,7 @@ impl<F: Clone> Connection<F> {
         if exchange.delimiter == Delimiter::Close {
             // Only the end of the connection ends it: there is no place for answers to what was asked meanwhile.
             self.queue.truncate(1);
+            self.refused = false;
             self.end();
         }
     }

@@ -133,3 +133,21 @@ fn garbage_is_refused_after_the_answers_before_it() {
     );
     assert!(side.core.is_done());
 }
+
+#[test]
+fn what_the_end_of_the_connection_ends_is_no_refusal() {
+    let mut side = Side::new(Config::default());
+    side.feed("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\x16\x03\x01");
+    let begun = [Segment::Bytes(Bytes::from_static(b"listing"))];
+    let stream = Stream::new(begun, End::Open);
+    side.core
+        .respond(1, response(Body::Stream(Box::new(stream))));
+    assert_eq!(
+        side.transmit(),
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nlisting"
+    );
+    assert_eq!(side.core.open_streams(), 1);
+    side.core.finish(1, End::Done);
+    side.transmit();
+    assert!(side.core.is_done() && side.core.open_streams() == 0);
+}
