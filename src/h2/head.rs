@@ -405,6 +405,7 @@ fn check_request(fields: &Fields) -> Result<(), StreamError> {
     let host = fields.host.map(|span| fields.value(span));
     if let (Some(authority), Some(host)) = (authority, host)
         && !authority.eq_ignore_ascii_case(host)
+        && !is_same_authority(authority, host, fields.pseudo(Pseudo::Scheme))
     {
         return Err(StreamError::HostMismatch);
     }
@@ -436,6 +437,26 @@ fn check_request(fields: &Fields) -> Result<(), StreamError> {
         return Err(StreamError::Authority);
     }
     Ok(())
+}
+
+/// Whether two authorities are the same for `scheme`: a port that is empty or the scheme's own says nothing (RFC 3986,
+/// section 6.2.3).
+#[cold]
+fn is_same_authority(one: &[u8], other: &[u8], scheme: &[u8]) -> bool {
+    let port: &[u8] = if scheme.eq_ignore_ascii_case(b"https") {
+        b":443"
+    } else if scheme.eq_ignore_ascii_case(b"http") {
+        b":80"
+    } else {
+        b":"
+    };
+    let [one, other] = [one, other].map(|authority| {
+        let shorter = authority
+            .strip_suffix(port)
+            .or_else(|| authority.strip_suffix(b":"));
+        shorter.unwrap_or(authority)
+    });
+    one.eq_ignore_ascii_case(other)
 }
 
 /// Whether `bytes` can be the authority of http or https: not empty, and without user information (section 8.3.1).

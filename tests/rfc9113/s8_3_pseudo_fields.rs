@@ -187,6 +187,43 @@ fn a_host_that_differs_from_the_authority() {
     well_formed(&get_with(&[("host", "A.EXAMPLE")]));
 }
 
+/// Section 8.3.1: "The values of fields need to be normalized to compare them (see Section 6.2 of [RFC3986])." An empty port
+/// and the scheme's own are the same as none (RFC 3986, section 6.2.3).
+#[test]
+fn a_host_with_the_port_of_the_scheme_is_the_authority() {
+    let verdict = |good: bool, scheme, authority, host| {
+        let fields = [
+            METHOD,
+            (":scheme", scheme),
+            PATH,
+            (":authority", authority),
+            ("host", host),
+        ];
+        if good {
+            well_formed(&fields);
+        } else {
+            malformed(&fields);
+        }
+    };
+    for (good, scheme, one, other) in [
+        (true, "https", "a.example", "A.example:443"),
+        (true, "https", "a.example:", "a.example:443"),
+        (true, "http", "a.example", "a.example:80"),
+        (true, "HTTP", "[::1]", "[::1]:80"),
+        (true, "ftp", "a.example", "a.example:"),
+        (false, "https", "a.example", "a.example:80"),
+        (false, "http", "a.example", "a.example:443"),
+        (false, "https", "a.example:80", "a.example:443"),
+        (false, "https", "a.example", "a.example:4430"),
+        (false, "https", "a.example", "b.example:443"),
+        (false, "ftp", "a.example", "a.example:443"),
+        (false, "https", "a.example", ":443"),
+    ] {
+        verdict(good, scheme, one, other);
+        verdict(good, scheme, other, one);
+    }
+}
+
 /// Section 8.3.1: "The recipient of an HTTP/2 request MUST NOT use the Host header field to determine the target URI if
 /// ":authority" is present."
 #[test]
