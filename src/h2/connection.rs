@@ -214,16 +214,16 @@ impl<F: Clone> Connection<F> {
     /// RST_STREAM(INTERNAL_ERROR), also when END_STREAM was framed already. Nothing at all goes out when it was reset
     /// meanwhile.
     pub fn body_failed(&mut self, cut: Cut) {
-        if matches!(self.closing, Closing::Failed(..)) {
-            return;
-        }
         let (stream, code) = (cut.stream, ErrorCode::INTERNAL_ERROR);
-        // It was in the window before, so that only a WINDOW_UPDATE that was too large keeps it from going back.
-        let unsent = u32::try_from(cut.unsent).unwrap_or(u32::MAX);
-        let _ = self.send_window.credit(unsent);
         // Trailers of which the first frame was cut off.
         self.pending
             .take_if(|pending| pending.is_trailers_of(stream));
+        if matches!(self.closing, Closing::Failed(..)) {
+            return;
+        }
+        // It was in the window before, so that only a WINDOW_UPDATE that was too large keeps it from going back.
+        let unsent = u32::try_from(cut.unsent).unwrap_or(u32::MAX);
+        let _ = self.send_window.credit(unsent);
         self.encoder.repeat();
         if let Some(index) = self.streams.find(stream) {
             self.reset_stream(index, code);

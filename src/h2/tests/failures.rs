@@ -137,6 +137,38 @@ fn trailers_whose_beginning_was_cut_off_do_not_go_on() {
     }
 }
 
+#[test]
+fn neither_do_they_when_the_connection_fails() {
+    for layout in LAYOUTS {
+        let mut begun = 0;
+        // Of some sizes the block is begun behind the content, and its last frame does not fit.
+        for len in (38_000..40_000).step_by(10) {
+            let mut client = Client::wide();
+            (client.layout, client.slot_len) = (layout, 40_000);
+            client.feed(&get(1));
+            let trailers = End::Trailers(block(&[("x", &"\u{7f}".repeat(len))]).into());
+            client
+                .core
+                .respond(1, streamed(vec![part(0, 100)], trailers));
+            let (mut buffer, mut plan) = client.fill();
+            if client.core.pending.is_none() {
+                continue;
+            }
+            begun += 1;
+            client.feed(&frame(Kind::PING, 0, 1, &[0; 8]));
+            let cut = cut(&mut plan, &mut buffer, client.layout, 0);
+            client.core.body_failed(cut);
+            client.take(&mut buffer, &plan);
+            let mut frames = client.split();
+            frames.extend(client.frames());
+            assert!(!frames.iter().any(|f| f.header.kind == Kind::CONTINUATION));
+            let last = frames.last().map(|f| f.header.kind);
+            assert_eq!(last, Some(Kind::GOAWAY), "not amid a field block");
+        }
+        assert!(begun > 0, "{layout:?}");
+    }
+}
+
 /// An upload of which much is left is told to stop once its answer is out: not when that was cut off after all.
 #[test]
 fn one_reset_for_an_upload_whose_answer_fails() {
