@@ -349,7 +349,7 @@ impl<'a> Shard<'a> {
                     tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
                 }
                 self.shared.files.evict_one();
-                if !more {
+                if !more && !draining {
                     self.paused
                         .push((self.shared.now_ns + ACCEPT_PAUSE_NS, index));
                     return;
@@ -360,12 +360,16 @@ impl<'a> Shard<'a> {
             return;
         }
         if draining {
-            // Nothing is in flight on it any more. Closed now, not with the shard: new peers are to be refused.
-            if let Some(Listening { listener, .. }) = self.listeners[index].take() {
-                self.shared.ring.close(listener.socket);
-            }
+            self.close_listener(index);
         } else {
             self.accept(index);
+        }
+    }
+
+    /// Nothing is in flight on it. Closed now, not with the shard: new peers are to be refused.
+    fn close_listener(&mut self, index: usize) {
+        if let Some(Listening { listener, .. }) = self.listeners[index].take() {
+            self.shared.ring.close(listener.socket);
         }
     }
 
@@ -425,9 +429,7 @@ impl<'a> Shard<'a> {
         {
             any = true;
             let (_, index) = self.paused.swap_remove(due);
-            if self.command == Command::Serve {
-                self.accept(index);
-            }
+            self.accept(index);
         }
         any
     }
@@ -456,8 +458,10 @@ impl<'a> Shard<'a> {
         let command = self.control.command();
         if command > self.command {
             self.command = command;
-            self.paused.clear();
-            // A listener is closed when its accept has come back.
+            for (_, index) in std::mem::take(&mut self.paused) {
+                self.close_listener(index);
+            }
+            // Another is closed when its accept has come back.
             for Listening { listener, .. } in self.listeners.iter().flatten() {
                 self.shared.ring.cancel(listener.socket.as_fd());
             }

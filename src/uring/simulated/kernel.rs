@@ -186,6 +186,11 @@ impl Kernel {
         id
     }
 
+    /// Whether all listeners are closed.
+    pub(crate) fn listens_nowhere(&self) -> bool {
+        self.backlogs.iter().all(Option::is_none)
+    }
+
     /// Somebody writes to the pipe that wakes the ring.
     pub(crate) fn wake(&mut self) {
         self.wakes = true;

@@ -89,6 +89,8 @@ impl World<'_> {
             }
         }
         let kernel = self.kernel.borrow();
+        let closed = !self.draining || kernel.listens_nowhere();
+        assert!(closed, "who drains refuses new peers");
         for link in &self.links {
             let socket = &kernel.sockets[link.socket];
             let quiet = link.out.is_empty() && socket.is_quiet();

@@ -33,12 +33,14 @@ pub(super) mod secured;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::super::Control;
+use super::control;
+use crate::shard::Command;
+use crate::uring::simulated::Odds;
 use asked::End;
 use folder::Folder;
 use world::{Summary, World};
@@ -52,10 +54,7 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 fn run(seed: u64, loud: bool, folder: &Folder) -> Summary {
-    let control = Control {
-        command: AtomicU8::new(0),
-        snapshot: AtomicBool::new(false),
-    };
+    let control = control();
     let (reports, _reported) = channel();
     World::new(seed, loud, folder, &control, &reports).run()
 }
@@ -128,6 +127,36 @@ fn every_request_ends_once_and_no_byte_is_wrong() {
         println!("{end:?}: {ended}");
         assert!(ended > 0 || count < SEEDS, "{end:?} happens");
     }
+}
+
+#[test]
+fn a_drain_closes_listeners_that_pause_too() {
+    let (folder, control, (reports, _reported)) = (Folder::new(), control(), channel());
+    let mut world = World::new(0, false, &folder, &control, &reports);
+    // Whoever comes is refused, and the accept ends.
+    world.kernel.borrow_mut().odds = Odds {
+        refused: 1,
+        again: 1,
+        ..Odds::default()
+    };
+    world.kernel.borrow_mut().connect(0, 1, 1);
+    let go_on = |world: &mut World<'_>, until: fn(&World<'_>) -> bool| {
+        for _ in 0..100 {
+            world.shard.turn(0, || Duration::ZERO);
+            world.shard.shared.ring.submit();
+            world.kernel.borrow_mut().step(true);
+            if until(world) {
+                return;
+            }
+        }
+        panic!("it did not come to that");
+    };
+    go_on(&mut world, |world| world.shard.next_deadline().is_some());
+    control
+        .command
+        .store(Command::Drain as u8, Ordering::Release);
+    world.kernel.borrow_mut().wake();
+    go_on(&mut world, |world| world.kernel.borrow().listens_nowhere());
 }
 
 #[test]

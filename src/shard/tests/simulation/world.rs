@@ -90,7 +90,7 @@ pub(super) struct World<'a> {
     connects: usize,
     /// Slots of the arena that others have.
     pub(super) taken: Vec<Lease>,
-    draining: bool,
+    pub(super) draining: bool,
     /// It ends at once, whatever is in flight.
     stops: bool,
     /// Idle connections are ended.
