@@ -216,8 +216,10 @@ impl Connection {
             Event::Populated { result } => {
                 self.operations -= 1;
                 if let Some(outgoing) = &mut self.outgoing {
-                    prepare::populated(outgoing, result);
-                    self.prepare(shared);
+                    match prepare::populated(outgoing, &mut self.protocol, &shared.ring, result) {
+                        prepare::Step::Broken => self.close(shared),
+                        _ => self.prepare(shared),
+                    }
                 }
             }
             Event::Accepted { .. }

@@ -86,12 +86,38 @@ pub(super) fn read_done(
     Step::Ready
 }
 
-/// The pages of the hole at hand were brought in, or could not be.
-pub(super) fn populated(outgoing: &mut Outgoing, result: Result<(), Errno>) {
-    // Whatever went wrong is found again, and told apart, when the size is asked or the send fails. Going on is right
-    // in either case: populating the same pages for ever would not be.
-    let _ = result;
-    outgoing.ready.0 = run_end(&outgoing.plan.holes, outgoing.ready.0);
+/// The pages of the hole at hand were brought in, or could not be: whether the connection can go on.
+pub(super) fn populated(
+    outgoing: &mut Outgoing,
+    protocol: &mut Protocol,
+    ring: &Ring,
+    result: Result<(), Errno>,
+) -> Step {
+    let first = outgoing.ready.0;
+    let end = run_end(&outgoing.plan.holes, first);
+    // Whatever came of it, populating the same pages for ever would not be right.
+    outgoing.ready.0 = end;
+    if let Ok(()) | Err(Errno::INTR | Errno::AGAIN | Errno::NOMEM) = result {
+        return Step::Ready;
+    }
+    // The file has shrunk, or its medium has failed: a send would wait for the same error, and end the connection.
+    if check_sizes(outgoing, protocol, ring) == Step::Broken {
+        return Step::Broken;
+    }
+    let absent = |hole: &Hole<FileRef>| {
+        let range = hole.offset..hole.offset + hole.len as u64;
+        let file = &hole.file.0;
+        let present = |mapping| ring.resident(mapping, file.descriptor.as_fd(), range);
+        hole.len > 0 && !file.mapping.as_deref().is_some_and(present)
+    };
+    match (first..end).find(|&hole| absent(&outgoing.plan.holes[hole])) {
+        Some(lost) => {
+            // What follows may be of another stream, and was not tried.
+            outgoing.ready.0 = lost + 1;
+            lose(outgoing, protocol, lost)
+        }
+        None => Step::Ready,
+    }
 }
 
 /// A send was cut within a frame: reads the rest of that frame now, while the file is known to have it. What the
@@ -166,12 +192,7 @@ fn resident(
 }
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
-/// A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out of step.
 fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) -> Step {
-    let begun = outgoing
-        .cursor
-        .begun(&outgoing.plan)
-        .map(|begun| begun.hole);
     let mut index = outgoing.cursor.untouched();
     while index < outgoing.plan.holes.len() {
         let hole = &outgoing.plan.holes[index];
@@ -182,10 +203,7 @@ fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) ->
             let whole =
                 |hole: &Hole<FileRef>| hole.len == 0 || hole.offset + hole.len as u64 <= len;
             if let Some(lost) = (index..end).find(|&i| !whole(&outgoing.plan.holes[i])) {
-                if begun == Some(lost) {
-                    return Step::Broken;
-                }
-                if fail(outgoing, protocol, lost) == Step::Broken {
+                if lose(outgoing, protocol, lost) == Step::Broken {
                     return Step::Broken;
                 }
                 // What follows in the run may be of another stream.
@@ -196,6 +214,16 @@ fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) ->
         index = end;
     }
     Step::Ready
+}
+
+/// Gathered: as [`fail`]. A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out
+/// of step.
+fn lose(outgoing: &mut Outgoing, protocol: &mut Protocol, lost: usize) -> Step {
+    let begun = outgoing.cursor.begun(&outgoing.plan);
+    if begun.is_some_and(|begun| begun.hole == lost) {
+        return Step::Broken;
+    }
+    fail(outgoing, protocol, lost)
 }
 
 /// Placed and sealed: reads what is resident at once, and the rest through the ring.
@@ -362,6 +390,7 @@ fn fail(outgoing: &mut Outgoing, protocol: &mut Protocol, from: usize) -> Step {
 mod tests {
     use std::fs::File;
     use std::os::fd::OwnedFd;
+    use std::os::unix::fs::FileExt;
 
     use bytes::Bytes;
 
@@ -448,6 +477,38 @@ mod tests {
         assert_eq!(check_sizes(&mut outgoing, &mut core, &ring()), Step::Ready);
         assert_eq!(lengths(&outgoing), [1_000, 0, 0, 0]);
         assert_eq!(resets(&mut core), [3, 5]);
+    }
+
+    /// As when a disk fails: only the first page can be had, and the frames lie around its end.
+    #[test]
+    fn streams_whose_pages_cannot_be_had_fail_one_by_one() {
+        let page = rustix::param::page_size() as u64;
+        let disk: File = tempfile::tempfile().unwrap();
+        disk.set_len(4 * page).unwrap();
+        disk.write_all_at(&vec![1; page as usize], 0).unwrap();
+        let file = test_file(OwnedFd::from(disk.try_clone().unwrap()), 4 * page);
+        let ends = page - 1_500;
+        let frames = [(1, ends), (3, ends + 1_000), (5, ends + 2_000)];
+        let (mut outgoing, mut core) = (gathered(&file, &frames), core());
+        for (failed, ready) in [([1_000, 0, 1_000], 2), ([1_000, 0, 0], 3)] {
+            let step = populated(&mut outgoing, &mut core, &ring(), Err(Errno::FAULT));
+            assert_eq!((step, outgoing.ready.0), (Step::Ready, ready));
+            assert_eq!(lengths(&outgoing), failed);
+        }
+        assert_eq!(resets(&mut core), [3, 5]);
+
+        // What is half sent cannot be taken back.
+        let mut outgoing = gathered(&file, &frames);
+        outgoing.cursor.advance(1_009 + 4, &outgoing.plan);
+        let step = populated(&mut outgoing, &mut core, &ring(), Err(Errno::FAULT));
+        assert_eq!(step, Step::Broken);
+        // But it can be tried again.
+        for errno in [Errno::INTR, Errno::AGAIN, Errno::NOMEM] {
+            let mut outgoing = gathered(&file, &frames);
+            let step = populated(&mut outgoing, &mut core, &ring(), Err(errno));
+            assert_eq!((step, outgoing.ready.0), (Step::Ready, 3));
+            assert_eq!(lengths(&outgoing), [1_000; 3]);
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub enum Event {
     },
     /// The pages are in memory.
     Populated {
-        /// `EFAULT` when the file no longer reaches that far.
+        /// `EFAULT` when the file no longer reaches that far, or cannot be read there.
         result: Result<(), Errno>,
     },
     /// Somebody has written to the pipe.

@@ -84,6 +84,10 @@ impl Kernel {
         if offset + u64::from(sqe.len) > end {
             return -Errno::FAULT.raw_os_error();
         }
+        if self.befalls(self.odds.medium) {
+            self.files[file].failed = true;
+            return -Errno::FAULT.raw_os_error();
+        }
         match self.befalls(self.odds.again) {
             true => -Errno::AGAIN.raw_os_error(),
             false => 0,

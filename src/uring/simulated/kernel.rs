@@ -58,7 +58,7 @@ pub(crate) struct Odds {
     pub(crate) refused: usize,
     /// An operation of a connection fails for good.
     pub(crate) socket: usize,
-    /// A read fails (`EIO`).
+    /// A read fails (`EIO`), or pages cannot be brought in (`EFAULT`).
     pub(crate) medium: usize,
     /// A send without a copy is copied all the same.
     pub(crate) copied: usize,
