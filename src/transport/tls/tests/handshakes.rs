@@ -326,6 +326,19 @@ fn early_data_is_skipped() {
 }
 
 #[test]
+fn a_hello_may_come_byte_by_byte() {
+    let (server, hello) = hello();
+    let mut handshake = Handshake::new(server).unwrap();
+    let mut out = Vec::new();
+    for &byte in &hello[HEADER_LEN..] {
+        assert_eq!(out, b"");
+        let progress = handshake.handle_bytes(&[22, 3, 1, 0, 1, byte], &mut out);
+        assert!(matches!(progress.unwrap(), Progress::More));
+    }
+    assert_eq!(out[0], 22, "a ServerHello");
+}
+
+#[test]
 fn no_record_is_looked_at_twice_and_there_are_few() {
     let suite = TLS13_AES_128_GCM_SHA256;
     let (_, plain) = hello();
