@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use client::{Agent, BATCH, Chunk, Core, Files, LARGE, SEALED, SMALL, SMALL_BYTES};
 use ringlane::files::FilesConfig;
 use ringlane::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, flags};
-use ringlane::shard::{self, Handle, Listener, Report, Serving};
+use ringlane::shard::{self, Handle, Listener, Report, Roots, Serving};
 use ringlane::site::Sites;
 use ringlane::slot::Layout;
 use ringlane::transport::tls::server_config;
@@ -245,7 +245,9 @@ impl Server {
                 tls: tls.is_some(),
             }],
             serving: Serving {
-                roots: vec![rustix::fs::open(root, flags, Mode::empty()).unwrap()],
+                roots: Arc::new(Roots::from_pointee(vec![Arc::new(
+                    rustix::fs::open(root, flags, Mode::empty()).unwrap(),
+                )])),
                 sites: Sites::single(root),
                 files: FilesConfig::default(),
             },

@@ -35,6 +35,7 @@ pub use error::ConfigError;
 pub use file::{File, Source};
 pub use rules::RuleTable;
 pub use shapes::{List, Parsed};
+pub use sites::open_root;
 pub use tables::{FilesTable, MountTable, Seconds, SiteTable};
 pub use values::{CoreList, Listen, ListenList, LogLevel, display_cores};
 

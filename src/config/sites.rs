@@ -66,7 +66,7 @@ pub(super) fn served(
     let roots = sites
         .mounts()
         .iter()
-        .map(|mount| open(&mount.path).map_err(|source| root_error(&mount.path, source)))
+        .map(|mount| open_root(&mount.path).map_err(|source| root_error(&mount.path, source)))
         .collect::<Result<_, _>>()?;
     Ok(Served {
         sites,
@@ -204,14 +204,18 @@ fn root_error(path: &Path, source: std::io::Error) -> ConfigError {
     }
 }
 
-/// The folder by its canonical path, if it can be opened.
+/// The folder by its absolute path, in which links stay, if it can be opened.
 fn mount(path: &Path, symlinks: Symlinks) -> std::io::Result<Mount> {
-    let path = path.canonicalize()?;
-    open(&path)?;
+    let path = std::path::absolute(path)?;
+    open_root(&path)?;
     Ok(Mount { path, symlinks })
 }
 
-fn open(path: &Path) -> std::io::Result<OwnedFd> {
+/// Opens a folder to be served, with `O_PATH | O_DIRECTORY`.
+///
+/// # Errors
+/// When there is none that may be read.
+pub fn open_root(path: &Path) -> std::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(path, flags, Mode::empty())?;
     let access = Access::READ_OK | Access::EXEC_OK;

@@ -10,6 +10,7 @@ mod error;
 mod lifecycle;
 pub mod listen;
 mod meter;
+mod roots;
 mod signals;
 pub mod sni;
 
@@ -74,6 +75,8 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .map_err(ServerError::Thread)?;
     shard::probe(config.busy_poll())?;
     let reports = forward_reports(events).map_err(ServerError::Thread)?;
+    let roots = opened_roots(config).map_err(ServerError::Root)?;
+    roots::watch(config, Arc::clone(&roots)).map_err(ServerError::Thread)?;
     let mut lifecycle = Lifecycle::new(config, inbox, tls.as_ref());
     let bound = listeners.bound;
     for (index, (listeners, &core)) in listeners
@@ -82,34 +85,25 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .zip(config.cores())
         .enumerate()
     {
-        let started = config
-            .roots()
-            .iter()
-            .map(OwnedFd::try_clone)
-            .collect::<Result<_, _>>()
-            .map_err(ServerError::Root)
-            .and_then(|roots| {
-                let options = shard::Options {
-                    index,
-                    core,
-                    listeners,
-                    serving: shard::Serving {
-                        roots,
-                        sites: config.sites().clone(),
-                        files: config.files(),
-                    },
-                    tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
-                    kernel_tls: config.kernel_tls(),
-                    busy_poll: config.busy_poll(),
-                    timeouts: config.timeouts(),
-                };
-                shard::start(options, reports.clone()).map_err(ServerError::Start)
-            });
-        match started {
+        let options = shard::Options {
+            index,
+            core,
+            listeners,
+            serving: shard::Serving {
+                roots: Arc::clone(&roots),
+                sites: config.sites().clone(),
+                files: config.files(),
+            },
+            tls: tls.as_ref().map(|tls| Arc::clone(&tls.settings)),
+            kernel_tls: config.kernel_tls(),
+            busy_poll: config.busy_poll(),
+            timeouts: config.timeouts(),
+        };
+        match shard::start(options, reports.clone()) {
             Ok(handle) => lifecycle.add(handle),
             Err(error) => {
                 lifecycle.abandon();
-                return Err(error);
+                return Err(ServerError::Start(error));
             }
         }
     }
@@ -124,6 +118,12 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     }
     lifecycle.run()
+}
+
+fn opened_roots(config: &Config) -> std::io::Result<Arc<shard::Roots>> {
+    let roots = config.roots().iter().map(OwnedFd::try_clone);
+    let roots: Result<_, _> = roots.map(|root| root.map(Arc::new)).collect();
+    roots.map(|roots| Arc::new(shard::Roots::from_pointee(roots)))
 }
 
 /// What is served, for people to read: the first folder, and how many others there are.

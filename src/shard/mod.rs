@@ -44,6 +44,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::fs::OFlags;
 use rustix::net::{getsockname, sockopt::tcp_congestion};
@@ -86,11 +88,15 @@ impl Listener {
     }
 }
 
+/// The served directories, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order. Swapped as a
+/// whole when one is replaced.
+pub type Roots = ArcSwap<Vec<Arc<OwnedFd>>>;
+
 /// What a shard serves.
 #[derive(Debug)]
 pub struct Serving {
-    /// The served directories, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order.
-    pub roots: Vec<OwnedFd>,
+    /// The served directories.
+    pub roots: Arc<Roots>,
     /// Which of them a request is for, and how what lies there is treated; the shard's own copy.
     pub sites: Sites,
     /// Settings that hold for every file.

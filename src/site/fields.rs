@@ -67,10 +67,23 @@ pub enum FieldError {
 enum Scope {
     /// On all.
     Every,
+    /// On all but listings.
+    Policy,
     /// On those that a cache may keep as an answer for the path: successes and redirections, not errors.
     Freshness,
     /// On those that carry the file, whole or in part.
     Representation,
+}
+
+/// What an answer carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// The file, whole or in part.
+    File,
+    /// A listing, which has a security policy of its own.
+    Listing,
+    /// Neither.
+    Nothing,
 }
 
 /// The name of a field that may be set, in lower case.
@@ -124,7 +137,8 @@ impl FromStr for FieldName {
         }
         let scope = match name.as_str() {
             "cache-control" | "cdn-cache-control" | "expires" => Scope::Freshness,
-            _ if name.starts_with("content-security-policy") => Scope::Every,
+            "content-security-policy" => Scope::Policy,
+            "content-security-policy-report-only" => Scope::Every,
             _ if name.starts_with("content-") => Scope::Representation,
             _ => Scope::Every,
         };
@@ -205,16 +219,18 @@ impl Fields {
         Some(value.as_bytes())
     }
 
-    /// The fields for an answer with this status, which carries the file or not; names in lower case.
+    /// The fields for an answer with this status, names in lower case.
     ///
     /// Those that describe what is sent (`content-type` and the other `content-` fields, but not the security policy)
     /// go with the file; `cache-control`, `cdn-cache-control` and `expires` with any status below 400, so that an
-    /// error is not kept for as long as the file would be; all others with every status.
-    pub fn for_answer(&self, status: u16, file: bool) -> impl Iterator<Item = (&str, &[u8])> {
+    /// error is not kept for as long as the file would be; the security policy with all that is no listing; all others
+    /// with everything.
+    pub fn for_answer(&self, status: u16, carries: Carries) -> impl Iterator<Item = (&str, &[u8])> {
         let sent = move |scope| match scope {
             Scope::Every => true,
             Scope::Freshness => status < 400,
-            Scope::Representation => file,
+            Scope::Representation => carries == Carries::File,
+            Scope::Policy => carries != Carries::Listing,
         };
         self.0
             .iter()
@@ -302,16 +318,16 @@ mod tests {
             ("content-security-policy", "default-src 'none'"),
             ("x-robots-tag", "none"),
         ]);
-        let names = |status, file| -> Vec<String> {
-            let sent = fields.for_answer(status, file);
+        let names = |status, carries| -> Vec<String> {
+            let sent = fields.for_answer(status, carries);
             sent.map(|(name, _)| name.to_owned()).collect()
         };
-        assert_eq!(names(200, true).len(), 5);
-        assert_eq!(names(206, true).len(), 5);
-        let names = |status| names(status, false);
+        assert_eq!(names(200, Carries::File).len(), 5);
+        assert_eq!(names(206, Carries::File).len(), 5);
+        let of_listing = ["cache-control", "x-robots-tag"];
+        assert_eq!(names(200, Carries::Listing), of_listing);
+        let names = |status| names(status, Carries::Nothing);
         let no_body = ["cache-control", "content-security-policy", "x-robots-tag"];
-        // A listing.
-        assert_eq!(names(200), no_body);
         assert_eq!(names(304), no_body);
         assert_eq!(names(301), no_body);
         assert_eq!(names(404), no_body[1..]);

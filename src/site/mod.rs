@@ -23,7 +23,7 @@ mod sites;
 
 pub use cors::{Cors, CorsAnswer, CorsRequest, ExposedName, Origin, OriginError, Origins};
 pub use error_page::{ErrorPages, StatusError, StatusPattern};
-pub use fields::{FieldError, FieldName, FieldValue, Fields};
+pub use fields::{Carries, FieldError, FieldName, FieldValue, Fields};
 pub use glob::{GlobError, PathGlob};
 pub use host::{HostError, HostPattern};
 pub use path::{IndexName, MountPrefix, PathError, SitePath, is_hidden};

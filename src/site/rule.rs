@@ -192,6 +192,7 @@ impl Treatment {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::site::Carries;
     use crate::site::Origins;
 
     fn rule(globs: &[&str], settings: Settings) -> Rule {
@@ -219,7 +220,10 @@ mod tests {
     fn without_rules_the_defaults_hold() {
         let treatment = treatment(&[], "a/b.css");
         assert_eq!(
-            treatment.fields.for_answer(404, false).collect::<Vec<_>>(),
+            treatment
+                .fields
+                .for_answer(404, Carries::Nothing)
+                .collect::<Vec<_>>(),
             [("x-content-type-options", &b"nosniff"[..])]
         );
         assert_eq!(treatment.index.len(), 1);

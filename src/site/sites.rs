@@ -77,7 +77,7 @@ impl FromStr for Symlinks {
 /// A directory that something is served from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mount {
-    /// Its canonical path.
+    /// Its absolute path.
     pub path: PathBuf,
     /// Which links are followed beneath it.
     pub symlinks: Symlinks,

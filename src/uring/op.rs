@@ -6,6 +6,7 @@
 use std::ffi::CString;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use io_uring::cqueue;
 use rustix::io::Errno;
@@ -117,7 +118,7 @@ pub(super) enum Op {
         gather: Box<Gather>,
     },
     Open {
-        root: Rc<OwnedFd>,
+        root: Arc<OwnedFd>,
         path: CString,
     },
     Populate(Rc<Mapping>),

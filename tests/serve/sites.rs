@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use tempfile::TempDir;
@@ -310,17 +311,46 @@ async fn fields_that_describe_a_file_do_not_go_with_a_listing() {
         root = "default"
         [[rule]]
         match = "**"
-        set = { Content-Disposition = "attachment", Content-Language = "de", X-Name = "a" }
+        set = { Content-Disposition = "attachment", Content-Language = "de", Content-Security-Policy = "default-src 'self'", X-Name = "a" }
         "#,
     );
     let file = ask(&server, "h", "/name.txt", &[]).await;
     assert_eq!(file.header("content-disposition"), "attachment");
+    assert_eq!(file.header("content-security-policy"), "default-src 'self'");
     let listing = ask(&server, "h", "/", &[]).await;
     assert_eq!(listing.status, 200);
     assert_eq!(listing.header("x-name"), "a");
     assert!(varies_by(&listing, "accept"));
+    // Its own: it names the hash of the page's style.
+    assert!(
+        listing
+            .header("content-security-policy")
+            .contains("sha256-")
+    );
     for name in ["content-disposition", "content-language"] {
         assert!(!listing.headers.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn another_folder_in_the_place_of_a_root_is_found() {
+    let home = folders();
+    symlink("docs", home.path().join("current")).unwrap();
+    let server = serve(home.path(), "root = 'current'\n");
+    assert_eq!(ask(&server, "h", "/name.txt", &[]).await.body, b"docs");
+    symlink("app", home.path().join("next")).unwrap();
+    fs::rename(home.path().join("next"), home.path().join("current")).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while ask(&server, "h", "/name.txt", &[]).await.body != b"app" {
+        assert!(Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Made anew, as by a build.
+    fs::remove_dir_all(home.path().join("app")).unwrap();
+    write(home.path(), "app/name.txt", "built");
+    while ask(&server, "h", "/name.txt", &[]).await.body != b"built" {
+        assert!(Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -7,7 +7,7 @@ use super::request::{Field, Request};
 use crate::files::FileRef;
 use crate::http::Method;
 use crate::response::{Body, Response};
-use crate::site::{CorsRequest, Treatment};
+use crate::site::{Carries, CorsRequest, Treatment};
 
 /// A request, and what the rules say of what it asks for.
 #[derive(Clone, Copy)]
@@ -20,14 +20,18 @@ pub(in crate::shard) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The head of an answer that does not carry the file.
+    /// The head of an answer that carries neither the file nor a listing.
     pub(super) fn head(&self, status: u16) -> Head<'a> {
-        Head::new(self.request.version, status, false, &self.treatment.fields)
+        self.head_of(Carries::Nothing, status)
     }
 
-    /// The head of an answer that carries the file, whole or in part.
-    pub(super) fn head_of_file(&self, status: u16) -> Head<'a> {
-        Head::new(self.request.version, status, true, &self.treatment.fields)
+    pub(super) fn head_of(&self, carries: Carries, status: u16) -> Head<'a> {
+        Head::new(
+            self.request.version,
+            status,
+            carries,
+            &self.treatment.fields,
+        )
     }
 
     /// A response with what changes from request to request behind a head that may have been kept.

@@ -13,6 +13,7 @@ use crate::http::{
     format_http_date,
 };
 use crate::response::{Body, End, Response, Segment, Stream};
+use crate::site::Carries;
 
 /// The digests that go with an answer (RFC 9530).
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,7 +122,7 @@ pub(in crate::shard) fn page(
 
 fn whole(variant: &Variant, digests: &Digests, context: &Context<'_>) -> Response<FileRef> {
     let make = || {
-        let mut head = context.head_of_file(200);
+        let mut head = context.head_of(Carries::File, 200);
         head.field("content-type", variant.base.content_type.as_bytes());
         // HTTP/1.1 has no place for trailers behind a content whose length was said.
         if digests.trailer.is_none() || context.request.version == Version::Http2 {
@@ -167,7 +168,7 @@ fn part(
         range,
         complete_length: variant.len(),
     };
-    let mut head = context.head_of_file(206);
+    let mut head = context.head_of(Carries::File, 206);
     head.field("content-type", variant.base.content_type.as_bytes());
     head.number("content-length", range.len());
     validators(&mut head, variant, context);
@@ -205,7 +206,7 @@ fn parts(
     multipart.put_closing_delimiter(&mut closing);
     segments.push(Segment::Bytes(closing.into()));
 
-    let mut head = context.head_of_file(206);
+    let mut head = context.head_of(Carries::File, 206);
     head.field("content-type", multipart.content_type().as_bytes());
     head.number("content-length", multipart.content_length());
     validators(&mut head, variant, context);

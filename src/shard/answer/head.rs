@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::request::{VERSIONS, Version};
 use crate::h2::hpack::{self, Indexing};
 use crate::http::format_http_date;
-use crate::site::Fields;
+use crate::site::{Carries, Fields};
 
 /// A rule that sets it has set the file's own type, when that was opened: it is said in a part of several, too.
 const TYPE: &str = "content-type";
@@ -15,15 +15,14 @@ pub(super) struct Head<'a> {
     block: Vec<u8>,
     version: Version,
     status: u16,
-    /// Whether the answer carries the file.
-    file: bool,
+    carries: Carries,
     /// Fields that the rules set: they are there from the beginning, and the server's own of the same name are left
     /// out.
     set: &'a Fields,
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn new(version: Version, status: u16, file: bool, set: &'a Fields) -> Self {
+    pub(super) fn new(version: Version, status: u16, carries: Carries, set: &'a Fields) -> Self {
         let mut block = Vec::with_capacity(256);
         match version {
             Version::Http2 => hpack::encode_status(&mut block, status),
@@ -35,7 +34,7 @@ impl<'a> Head<'a> {
                 block.extend_from_slice(b"\r\n");
             }
         }
-        let of_rules = set.for_answer(status, file);
+        let of_rules = set.for_answer(status, carries);
         for (name, value) in of_rules.filter(|(name, _)| *name != TYPE) {
             put_field(&mut block, version, name.as_bytes(), value);
         }
@@ -43,7 +42,7 @@ impl<'a> Head<'a> {
             block,
             version,
             status,
-            file,
+            carries,
             set,
         }
     }
@@ -51,7 +50,7 @@ impl<'a> Head<'a> {
     /// Adds a field of the server's own, unless a rule has set it. Neither name nor value may hold CR, LF or NUL: they
     /// come from this crate, or from a configuration that was checked.
     pub(super) fn field(&mut self, name: &'static str, value: &[u8]) {
-        let mut set = self.set.for_answer(self.status, self.file);
+        let mut set = self.set.for_answer(self.status, self.carries);
         if name == TYPE || !set.any(|(set, _)| set == name) {
             put_field(&mut self.block, self.version, name.as_bytes(), value);
         }
@@ -139,7 +138,7 @@ mod tests {
             "Cache-Control".parse().unwrap(),
             "no-store".parse().unwrap(),
         );
-        let mut head = Head::new(Version::Http1, 206, true, &set);
+        let mut head = Head::new(Version::Http1, 206, Carries::File, &set);
         head.field("cache-control", b"no-cache");
         head.field("content-type", b"c/d");
         head.field("etag", b"\"x\"");

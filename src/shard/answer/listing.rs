@@ -7,6 +7,7 @@ use crate::files::FileRef;
 use crate::http::{Decision, EntityTag, Method, Preconditions, Representation};
 use crate::listing::{CONTENT_SECURITY_POLICY, Format};
 use crate::response::{Body, End, Response, Stream};
+use crate::site::Carries;
 
 /// Answers with a listing, whose body is appended piece by piece; its length is known only at its end.
 pub(in crate::shard) fn listing(
@@ -36,7 +37,7 @@ pub(in crate::shard) fn listing(
         Decision::NotModified => 304,
         _ => 200,
     };
-    let mut head = context.head(status);
+    let mut head = context.head_of(Carries::Listing, status);
     if status == 200 {
         head.field("content-type", format.content_type().as_bytes());
         head.field(

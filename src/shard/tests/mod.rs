@@ -10,6 +10,7 @@ mod untold;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use rustix::thread::sched_getaffinity;
 
 use super::connection::{Connection, Transport};
 use super::driver::Shard;
-use super::{Control, Options, Report, Serving, WakePipe};
+use super::{Control, Options, Report, Roots, Serving, WakePipe};
 use crate::files::FilesConfig;
 use crate::h2::Timeouts;
 use crate::site::Sites;
@@ -43,7 +44,9 @@ fn shard<'a>(root: &Path, control: &'a Control, reports: &'a Sender<Report>) -> 
         core: 0,
         listeners: Vec::new(),
         serving: Serving {
-            roots: vec![rustix::fs::open(root, flags, Mode::empty()).unwrap()],
+            roots: Arc::new(Roots::from_pointee(vec![Arc::new(
+                rustix::fs::open(root, flags, Mode::empty()).unwrap(),
+            )])),
             sites: Sites::single(root),
             files: FilesConfig::default(),
         },

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::h2::{Config, Timeouts};
 use crate::shard::driver::{Shard, Turn};
 use crate::shard::kernel_tls::KernelTls;
 use crate::shard::turns::AHEAD;
-use crate::shard::{Command, Control, Listener, Options, Serving, WakePipe};
+use crate::shard::{Command, Control, Listener, Options, Roots, Serving, WakePipe};
 use crate::shard::{long, zero_copy};
 use crate::site::Sites;
 use crate::uring::simulated::files::File;
@@ -178,7 +179,7 @@ impl<'a> World<'a> {
             core: 0,
             listeners,
             serving: Serving {
-                roots: vec![folder.root()],
+                roots: Arc::new(Roots::from_pointee(vec![Arc::new(folder.root())])),
                 sites: Sites::single(Path::new("/")),
                 files: FilesConfig {
                     page_cache: random.pick(&[
