@@ -144,7 +144,9 @@ impl Protocol {
             stream,
             certificate,
         };
-        let mut scratch = std::mem::take(&mut shared.scratch);
+        // It stays where it is: a panic must not begin its counts anew, by which connections are told apart.
+        let scratch = Rc::clone(&shared.scratch);
+        let scratch = &mut *scratch.borrow_mut();
         match self {
             Self::Http1(core) => {
                 while let Some(event) =
@@ -180,7 +182,6 @@ impl Protocol {
                 }
             }
         }
-        shared.scratch = scratch;
     }
 
     pub(super) fn version(&self) -> Version {

@@ -1,5 +1,6 @@
 //! What all connections of a shard use, one at a time.
 
+use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
@@ -74,7 +75,7 @@ pub(super) struct Shared {
     no_rules: Rc<Treatment>,
     pub(super) configs: Configs,
     pub(super) repeat: Repeat,
-    pub(super) scratch: Scratch,
+    pub(super) scratch: Rc<RefCell<Scratch>>,
     /// The resolved path of the request at hand.
     pub(super) path: Vec<u8>,
     /// The cache's key of what is looked for.
@@ -135,7 +136,7 @@ impl Shared {
             no_rules: Rc::default(),
             configs,
             repeat: Repeat::default(),
-            scratch: Scratch::default(),
+            scratch: Rc::default(),
             path: Vec::new(),
             key: Vec::new(),
             joined: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 
 use super::{connect, control, run, shard};
@@ -40,4 +41,57 @@ fn a_panic_ends_its_connection_and_no_other() {
     let snapshot = shard.snapshot();
     assert_eq!((snapshot.panics, snapshot.requests), (1, 1));
     assert_eq!((snapshot.connections, snapshot.leased), (1, 0));
+}
+
+/// HEADERS of a whole request for this block.
+fn headers(stream: u8, block: &[u8]) -> Vec<u8> {
+    let header = [0, 0, block.len() as u8, 1, 5, 0, 0, 0, stream];
+    [&header[..], block].concat()
+}
+
+/// A field block that makes `path`, of six bytes, the last entry of the dynamic table.
+fn first_block(path: &str) -> Vec<u8> {
+    [b"\x82\x86\x44\x06", path.as_bytes(), b"\x01\x01x"].concat()
+}
+
+#[test]
+fn connections_are_told_apart_after_a_panic() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    // The last entry of the dynamic table: the same bytes from all, and another path of each.
+    const SAME_BLOCK: &[u8] = b"\x82\x86\xbe\x01\x01x";
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("a.txt"), "from a").unwrap();
+    fs::write(root.path().join("c.txt"), "from c").unwrap();
+    let control = control();
+    let (reports, _reported) = channel();
+    let mut shard = shard(root.path(), &control, &reports);
+    let ask = |shard: &mut _, peer: &mut UnixStream, request: &[u8], answer: &str| {
+        peer.write_all(request).unwrap();
+        let mut said = Vec::new();
+        run(shard, |_| {
+            let mut piece = [0; 4_096];
+            if let Ok(n) = peer.read(&mut piece) {
+                said.extend_from_slice(&piece[..n]);
+            }
+            said.windows(6).any(|bytes| bytes.starts_with(b"from "))
+        });
+        assert!(said.ends_with(answer.as_bytes()), "{}", said.escape_ascii());
+    };
+    let (_, mut a) = connect(&mut shard);
+    let begun = [PREFACE, &headers(1, &first_block("/a.txt"))].concat();
+    ask(&mut shard, &mut a, &begun, "from a");
+    ask(&mut shard, &mut a, &headers(3, SAME_BLOCK), "from a");
+
+    let (_, mut b) = connect(&mut shard);
+    let roots = std::mem::take(&mut shard.shared.roots);
+    b.write_all(b"GET /b.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    run(&mut shard, |shard| shard.shared.counters.panics == 1);
+    shard.shared.roots = roots;
+
+    let (_, mut c) = connect(&mut shard);
+    let begun = [PREFACE, &headers(1, &first_block("/c.txt"))].concat();
+    ask(&mut shard, &mut c, &begun, "from c");
+    ask(&mut shard, &mut c, &headers(3, SAME_BLOCK), "from c");
+    ask(&mut shard, &mut a, &headers(5, SAME_BLOCK), "from a");
 }
