@@ -77,17 +77,21 @@ fn state_folder_from(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathB
 /// The kept self-signed certificate, or a new one where there is none, where it runs out within 30 days, is for
 /// another host name, or cannot be read.
 ///
-/// When the folder cannot be written, the certificate is only in memory, and a warning says so.
+/// When the folder cannot be written, the certificate is only in memory, and a warning says so: then the one `in_use`, if
+/// there is one, stays for as long as a kept one would.
 ///
 /// # Errors
 /// [`CertError`] when no certificate can be made at all.
-pub fn self_signed(folder: Option<&Path>) -> Result<SelfSigned, CertError> {
+pub fn self_signed(
+    folder: Option<&Path>,
+    in_use: Option<&Arc<CertifiedKey>>,
+) -> Result<SelfSigned, CertError> {
     let hostname = hostname();
     let Some(folder) = folder else {
         tracing::warn!(
             "no state folder (HOME is not set): the self-signed certificate is only in memory, and the next start makes another"
         );
-        return in_memory(hostname.as_deref());
+        return in_memory(hostname.as_deref(), in_use);
     };
     match kept(folder, hostname.as_deref()) {
         Ok(certificate) => Ok(certificate),
@@ -97,7 +101,7 @@ pub fn self_signed(folder: Option<&Path>) -> Result<SelfSigned, CertError> {
                 "cannot keep the self-signed certificate in {}: {error}: it is only in memory, and the next start makes another",
                 folder.display()
             );
-            in_memory(hostname.as_deref())
+            in_memory(hostname.as_deref(), in_use)
         }
     }
 }
@@ -110,12 +114,16 @@ enum KeepError {
     Cert(#[from] CertError),
 }
 
-fn in_memory(hostname: Option<&str>) -> Result<SelfSigned, CertError> {
-    let made = generate(hostname, SystemTime::now())?;
-    Ok(SelfSigned {
-        key: made.certified()?,
-        path: None,
-    })
+fn in_memory(
+    hostname: Option<&str>,
+    in_use: Option<&Arc<CertifiedKey>>,
+) -> Result<SelfSigned, CertError> {
+    let now = SystemTime::now();
+    let key = match in_use.filter(|key| usable_at(key, hostname, now + RENEWAL).is_ok()) {
+        Some(key) => Arc::clone(key),
+        None => generate(hostname, now)?.certified()?,
+    };
+    Ok(SelfSigned { key, path: None })
 }
 
 fn kept(folder: &Path, hostname: Option<&str>) -> Result<SelfSigned, KeepError> {
@@ -304,8 +312,8 @@ mod tests {
     fn made_once_and_kept_with_a_private_key_file() {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().join("a/ringlane");
-        let first = self_signed(Some(&folder)).unwrap();
-        let again = self_signed(Some(&folder)).unwrap();
+        let first = self_signed(Some(&folder), None).unwrap();
+        let again = self_signed(Some(&folder), None).unwrap();
         assert_eq!(fingerprint(&first.key), fingerprint(&again.key));
         assert_eq!(fingerprint(&first.key).len(), 95);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -318,15 +326,15 @@ mod tests {
     fn made_anew_when_broken_or_running_out() {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path();
-        let first = self_signed(Some(folder)).unwrap();
+        let first = self_signed(Some(folder), None).unwrap();
         fs::write(folder.join(CERT_FILE), "not PEM").unwrap();
-        let second = self_signed(Some(folder)).unwrap();
+        let second = self_signed(Some(folder), None).unwrap();
         assert_ne!(fingerprint(&first.key), fingerprint(&second.key));
 
         let old = generate(None, SystemTime::now() - VALIDITY + RENEWAL / 2).unwrap();
         fs::write(folder.join(CERT_FILE), old.cert.pem()).unwrap();
         fs::write(folder.join(KEY_FILE), old.key.serialize_pem()).unwrap();
-        let third = self_signed(Some(folder)).unwrap();
+        let third = self_signed(Some(folder), None).unwrap();
         assert_ne!(
             fingerprint(&third.key),
             fingerprint(&old.certified().unwrap())
@@ -352,8 +360,17 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let file = state.path().join("file");
         fs::write(&file, "").unwrap();
-        assert_eq!(self_signed(Some(&file.join("x"))).unwrap().path, None);
-        assert_eq!(self_signed(None).unwrap().path, None);
+        let first = self_signed(Some(&file.join("x")), None).unwrap();
+        assert_eq!(first.path, None);
+        assert_eq!(self_signed(None, None).unwrap().path, None);
+
+        // The one in use stays, until its last days.
+        let again = self_signed(None, Some(&first.key)).unwrap();
+        assert_eq!(fingerprint(&again.key), fingerprint(&first.key));
+        let old = generate(None, SystemTime::now() - VALIDITY + RENEWAL / 2).unwrap();
+        let old = old.certified().unwrap();
+        let next = self_signed(None, Some(&old)).unwrap();
+        assert_ne!(fingerprint(&next.key), fingerprint(&old));
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Tls {
         let (default, trust) = match source {
             CertificateSource::Files(files) => (Arc::clone(&files.loaded), None),
             CertificateSource::SelfSigned => {
-                let made = cert::self_signed(cert::state_folder().as_deref())?;
+                let made = cert::self_signed(cert::state_folder().as_deref(), None)?;
                 (made.key, made.path)
             }
         };
@@ -210,7 +210,8 @@ impl Tls {
         let default = match &self.source {
             CertificateSource::Files(files) => read(files)?,
             CertificateSource::SelfSigned => {
-                let made = cert::self_signed(cert::state_folder().as_deref());
+                let in_use = self.current.default_key();
+                let made = cert::self_signed(cert::state_folder().as_deref(), in_use.as_ref());
                 made.map_err(|error| error.to_string())?.key
             }
         };

@@ -26,6 +26,11 @@ impl Certificates {
         })
     }
 
+    /// The one for every host without one of its own.
+    pub fn default_key(&self) -> Option<Arc<CertifiedKey>> {
+        self.keys.load().first().cloned()
+    }
+
     /// Handshakes that begin from now on get one of `keys`.
     pub fn replace(&self, keys: Vec<Arc<CertifiedKey>>) {
         self.keys.store(Arc::new(keys));
