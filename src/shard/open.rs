@@ -170,6 +170,10 @@ impl Shared {
             };
             let reading =
                 page_cache::reading(self.page_cache, opened.descriptor.as_fd(), &self.ring);
+            let reading = match reading {
+                Ok(reading) => reading,
+                Err(errno) => return Some(Err(self.refused(errno))),
+            };
             let contents = Contents::Large(mapping.map(Rc::new), reading);
             return Some(Ok(open_file(job, opened, contents)));
         }

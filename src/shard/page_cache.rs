@@ -85,8 +85,15 @@ impl Staged {
 }
 
 /// How a large file is read under a setting.
-pub(super) fn reading(page_cache: PageCache, file: BorrowedFd<'_>, ring: &Ring) -> Reading {
-    match page_cache {
+///
+/// # Errors
+/// When descriptors have run out, which says nothing of the file.
+pub(super) fn reading(
+    page_cache: PageCache,
+    file: BorrowedFd<'_>,
+    ring: &Ring,
+) -> Result<Reading, Errno> {
+    Ok(match page_cache {
         PageCache::Keep => Reading::default(),
         PageCache::Drop => Reading::dropping(),
         PageCache::Direct => match ring.open_direct(file) {
@@ -94,12 +101,13 @@ pub(super) fn reading(page_cache: PageCache, file: BorrowedFd<'_>, ring: &Ring) 
                 descriptor: Rc::new(descriptor),
                 block,
             }),
+            Err(errno @ (Errno::MFILE | Errno::NFILE)) => return Err(errno),
             Err(errno) => {
                 warn_once(errno);
                 Reading::dropping()
             }
         },
-    }
+    })
 }
 
 fn warn_once(errno: Errno) {

@@ -50,6 +50,10 @@ impl Kernel {
         file: BorrowedFd<'_>,
     ) -> Result<(OwnedFd, usize), Errno> {
         let file = self.file_of(file.as_raw_fd())?;
+        if self.befalls(self.odds.refused) {
+            self.files[file].failed = true;
+            return Err(Errno::MFILE);
+        }
         if self.befalls(self.odds.unmapped) {
             return Err(Errno::INVAL);
         }
