@@ -339,6 +339,7 @@ impl Connection {
         if self.phase == Phase::Closing {
             return self.drop_outgoing(shared);
         }
+        let mut short = false;
         let n = match result {
             Ok(n) => n,
             Err(Errno::AGAIN | Errno::INTR) => 0,
@@ -346,7 +347,11 @@ impl Connection {
                 self.zero_copy.note_refused();
                 return self.prepare(shared);
             }
-            Err(Errno::NOBUFS | Errno::NOMEM) => 0,
+            // Of the system, not of the socket, which may well be said to have room.
+            Err(Errno::NOBUFS | Errno::NOMEM) => {
+                short = true;
+                0
+            }
             // EFAULT: a file shrank under the send, in the middle of a frame, so the wire is out of step. All else:
             // the peer is gone.
             Err(_) => return self.close(shared),
@@ -387,7 +392,11 @@ impl Connection {
             return;
         };
         if !done {
-            return self.stall(shared);
+            self.stall(shared);
+            return match short {
+                true => shared.timers.start(Timer::Retry, self.key, shared.now_ns),
+                false => self.poll_writable(shared),
+            };
         }
         let wire_len = outgoing.plan.wire_len;
         if outgoing.stalled_ns.is_some() {
@@ -420,7 +429,7 @@ impl Connection {
         self.settle(shared);
     }
 
-    /// The socket is full: waits until it can take more.
+    /// The socket is full: what is left waits until it takes more.
     fn stall(&mut self, shared: &mut Shared) {
         let clear = matches!(self.transport, Transport::Cleartext);
         let alone = self.long.is_long(&shared.long) && shared.turns.are_few();
@@ -448,7 +457,6 @@ impl Connection {
             // One that is no TCP socket does without.
             let _ = shared.ring.limit_unsent(self.socket.as_fd(), limit);
         }
-        self.poll_writable(shared);
     }
 
     /// The socket takes more.

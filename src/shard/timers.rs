@@ -11,7 +11,7 @@ pub(super) enum Timer {
     Stalled,
     /// Others were to go on first.
     Turn,
-    /// The peer has ended its side and its socket is full: no poll can tell when to try again.
+    /// No poll can tell when to try again: the peer has ended its side and its socket is full, or memory is short.
     Retry,
     /// A peer has taken nothing at all for too long: it is given up.
     Stuck,

@@ -256,7 +256,12 @@ impl Kernel {
         match sqe.opcode {
             CANCEL => return self.cancel(&sqe),
             CLOSE => return self.close(&sqe),
-            ACCEPT | POLL | OPEN | MADVISE | FADVISE | READ => {}
+            POLL => {
+                let short = |id: SocketId| self.sockets[id].short;
+                let told = matches!(object, Some(Object::Socket(id)) if short(id));
+                assert!(!told, "of memory a poll tells nothing");
+            }
+            ACCEPT | OPEN | MADVISE | FADVISE | READ => {}
             RECV => {
                 assert!(sqe.ioprio & RECV_MULTISHOT != 0, "receives go on");
                 self.check_alone(object, &[RECV]);

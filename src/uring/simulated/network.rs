@@ -106,10 +106,13 @@ impl Kernel {
         };
         if self.befalls(self.odds.again) {
             let errno = [Errno::AGAIN, Errno::INTR, Errno::NOBUFS, Errno::NOMEM];
-            return -self.random.pick(&errno).raw_os_error();
+            let errno = self.random.pick(&errno);
+            self.sockets[id].short = matches!(errno, Errno::NOBUFS | Errno::NOMEM);
+            return -errno.raw_os_error();
         }
         let fails = self.befalls(self.odds.socket);
         let socket = &mut self.sockets[id];
+        socket.short = false;
         socket.failed |= fails;
         assert!(!socket.shut, "nothing is sent after the end");
         if socket.reset || fails {

@@ -26,6 +26,8 @@ pub(crate) struct Socket {
     pub(super) reset: bool,
     /// It was cut, or an operation on it failed in a way that ends a connection.
     pub(super) failed: bool,
+    /// The last send found no memory, whether there is room or not.
+    pub(super) short: bool,
     /// Bytes sent in all.
     pub(crate) sent: u64,
     /// It seals what it is given to send.
@@ -44,6 +46,7 @@ impl Socket {
             closed: false,
             reset: false,
             failed: false,
+            short: false,
             sent: 0,
             sealing: None,
         }
