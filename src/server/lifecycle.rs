@@ -129,6 +129,7 @@ impl<'a, H: Control> Lifecycle<'a, H> {
             if self.failure.is_some() {
                 self.stop();
                 self.wait_until_ended();
+                self.join_ended();
                 return self.result().map(|()| false);
             }
             if !matches!(self.phase, Phase::Serving) {
@@ -148,7 +149,11 @@ impl<'a, H: Control> Lifecycle<'a, H> {
             let total = self.meter.total_line(Instant::now());
             say(&format!("{total}\n{}", self.meter.shard_lines()));
         }
-        let failure = self.failure.take();
+        self.join_ended();
+        self.result()
+    }
+
+    fn join_ended(&mut self) {
         for shard in self.shards.drain(..) {
             if shard.ended
                 && let Err(error) = shard.handle.join()
@@ -156,7 +161,6 @@ impl<'a, H: Control> Lifecycle<'a, H> {
                 tracing::error!("shard {} did not end well: {error}", shard.number);
             }
         }
-        failure.map_or(Ok(()), Err)
     }
 
     fn result(&mut self) -> Result<(), ServerError> {

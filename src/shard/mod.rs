@@ -254,7 +254,11 @@ struct WakePipe {
     affinity: CpuSet,
 }
 
-/// Says why a shard ended, however it ended: a panic drops it too.
+/// The executor of a shard, which is made on the thread that it is to run on, could not be: joining that tells the rest.
+const NO_EXECUTOR: &str = "its executor could not be made; is a limit too low on open files or locked memory (`ulimit -n`, `ulimit -l`)?";
+const PANICKED: &str = "it panicked; this is a bug";
+
+/// Says why a shard ended, however it ended: a panic drops it too, and so does a thread that never came to run it.
 struct Obituary {
     shard: usize,
     reports: Sender<Report>,
@@ -291,16 +295,18 @@ pub fn start(options: Options, reports: Sender<Report>) -> io::Result<Handle> {
         affinity: sched_getaffinity(None)?,
     };
     let seen = Arc::clone(&control);
+    let obituary = Obituary {
+        shard: options.index,
+        reports: reports.clone(),
+        error: Some(NO_EXECUTOR.to_owned()),
+    };
     let thread = LocalExecutorBuilder::new(Placement::Fixed(options.core))
         .name("ringlane")
         .io_memory(EXECUTOR_IO_BYTES)
         .preempt_timer(PREEMPT_TIMER)
         .spawn(move || async move {
-            let mut obituary = Obituary {
-                shard: options.index,
-                reports: reports.clone(),
-                error: Some("it panicked; this is a bug".to_owned()),
-            };
+            let mut obituary = obituary;
+            obituary.error = Some(PANICKED.to_owned());
             obituary.error = driver::run(options, &seen, pipe, &reports)
                 .await
                 .err()
