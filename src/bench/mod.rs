@@ -33,6 +33,7 @@ pub mod report;
 mod requests;
 pub mod result;
 mod run;
+mod setup;
 pub mod summary;
 pub mod target;
 #[cfg(test)]
