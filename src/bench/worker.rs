@@ -325,8 +325,11 @@ impl Worker {
         }
     }
 
-    /// Whether all connections are there, or were tried.
+    /// Whether all connections are there, or were tried. With no request to make none is asked for.
     fn is_settled(&self) -> bool {
+        if self.shared.feed.is_over(self.shared.now_ns) {
+            return true;
+        }
         let tried = self.open as u64 + self.shared.recorder.connections.failed;
         self.connecting == 0 && tried >= u64::from(self.wanted())
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod agreement;
+mod beginnings;
 mod bodies;
 mod client;
 mod compare;
