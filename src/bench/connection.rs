@@ -52,6 +52,8 @@ pub(super) struct H2Side {
     pub(super) exchanges: StreamMap<Exchange>,
     /// The code of the server's GOAWAY.
     pub(super) goaway: Option<ErrorCode>,
+    /// Whether a response ever came.
+    pub(super) answered: bool,
 }
 
 /// HTTP/1.1 and the request in flight.
@@ -60,6 +62,8 @@ pub(super) struct H1Side {
     pub(super) exchange: Option<Exchange>,
     /// Requests made.
     pub(super) made: u32,
+    /// Whether a response ever came.
+    pub(super) answered: bool,
 }
 
 /// What the ring does for a connection's receiving.
@@ -104,8 +108,6 @@ pub(super) struct Connection {
     busy: bool,
     /// It is to end when it is idle.
     pub(super) retiring: bool,
-    /// Whether a response ever came.
-    pub(super) answered: bool,
     /// When it was asked for; then, when it was there.
     pub(super) began_ns: u64,
     /// When anything came or went last.
@@ -132,7 +134,6 @@ impl Connection {
             listed: false,
             busy: false,
             retiring: false,
-            answered: false,
             began_ns: shared.now_ns,
             progress_ns: shared.now_ns,
         };
@@ -216,11 +217,13 @@ impl Connection {
                 core: ClientConnection::new(shared.h2_config.clone()),
                 exchanges: StreamMap::default(),
                 goaway: None,
+                answered: false,
             })),
             Protocol::Http1 => Spoken::H1(Box::new(H1Side {
                 core: H1Connection::new(),
                 exchange: None,
                 made: 0,
+                answered: false,
             })),
         };
         shared.opened(protocol);
@@ -272,8 +275,8 @@ impl Connection {
                 Err(error) => {
                     shared.feed.give_back(job);
                     self.busy = true;
+                    self.retiring |= error == RequestError::Exhausted;
                     if error != RequestError::Busy {
-                        self.retiring = true;
                         self.mark(shared);
                     }
                     return;
@@ -323,6 +326,15 @@ impl Connection {
             Spoken::Nothing => self.retiring,
             Spoken::H2(side) => side.core.is_done() || (self.retiring && side.exchanges.is_empty()),
             Spoken::H1(side) => side.exchange.is_none() && (side.core.is_over() || self.retiring),
+        }
+    }
+
+    /// Whether a response ever came.
+    pub(super) fn has_answered(&self) -> bool {
+        match &self.spoken {
+            Spoken::Nothing => false,
+            Spoken::H2(side) => side.answered,
+            Spoken::H1(side) => side.answered,
         }
     }
 

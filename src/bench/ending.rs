@@ -50,6 +50,7 @@ impl Connection {
             Spoken::H1(side) => {
                 if let Some(exchange) = side.exchange.take_if(|exchange| expired(exchange)) {
                     shared.failed(exchange, self.number, side.made, ErrorKind::Timeout);
+                    self.retiring = true;
                     self.close(shared);
                 }
             }

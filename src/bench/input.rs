@@ -138,7 +138,6 @@ impl Connection {
                 outcome.and(opened.map_err(|error| tls_error(&error)))
             }
         };
-        self.answered = true;
         if let Err(error) = outcome {
             return self.fail(error, shared);
         }
@@ -223,6 +222,7 @@ impl H2Side {
                     if head.status() < 200 {
                         continue;
                     }
+                    self.answered = true;
                     shared
                         .plan
                         .options
@@ -320,7 +320,10 @@ impl H1Side {
             };
             match event {
                 None => return Ok(()),
-                Some(H1Event::Head(head)) => shared.headed(exchange, &head),
+                Some(H1Event::Head(head)) => {
+                    self.answered = true;
+                    shared.headed(exchange, &head);
+                }
                 Some(H1Event::Data(data)) => {
                     shared.recorder.body(&exchange.job, data.len());
                     exchange.data(data, shared.now_ns);

@@ -16,6 +16,7 @@ mod command;
 pub mod compare;
 mod connection;
 mod costs;
+mod dialling;
 mod ending;
 mod exchange;
 mod feed;

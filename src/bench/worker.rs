@@ -14,6 +14,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use super::connection::{self, Connection, Stage};
+use super::dialling::Dialling;
 use super::feed::Feed;
 use super::load::share;
 use super::measure::{Live, Recorder};
@@ -30,11 +31,6 @@ use crate::uring::{Gather, Owner, Ring, Slab};
 
 /// Connections that one worker has under way at once: a listener's queue takes some hundreds.
 const MAX_CONNECTING: usize = 128;
-/// How long a failed attempt to connect is followed by none: first, and at most. It doubles.
-const BACKOFF_NS: u64 = 10_000_000;
-const MAX_BACKOFF_NS: u64 = 1_000_000_000;
-/// How long a server that never took a connection is tried.
-const PATIENCE_NS: u64 = 1_000_000_000;
 /// How often it is looked whether load begins, a step does, or connections are missing; and at least how often, and in
 /// how many parts of the timeout, whether something has had nothing for too long.
 const CHORES_NS: u64 = 10_000_000;
@@ -116,16 +112,8 @@ struct Worker {
     control: Arc<Control>,
     /// How many connections there are to be in each step.
     shares: Vec<u32>,
-    /// Connections under way, established ones, and those that are closing.
-    connecting: usize,
-    open: usize,
+    dialling: Dialling,
     dialled: u64,
-    /// No attempt to connect before this.
-    dial_from_ns: u64,
-    backoff_ns: u64,
-    /// When a connection was last there.
-    alive_ns: u64,
-    ever_open: bool,
     told_connected: bool,
     chores_ns: u64,
     timeouts_ns: u64,
@@ -206,13 +194,8 @@ impl Worker {
             },
             control: Arc::clone(control),
             shares,
-            connecting: 0,
-            open: 0,
+            dialling: Dialling::new(plan.now_ns()),
             dialled: 0,
-            dial_from_ns: 0,
-            backoff_ns: 0,
-            alive_ns: plan.now_ns(),
-            ever_open: false,
             told_connected: false,
             chores_ns: 0,
             timeouts_ns: 0,
@@ -299,9 +282,7 @@ impl Worker {
         }
         self.adjust();
         self.dial();
-        if self.open > 0 {
-            self.alive_ns = self.shared.now_ns;
-        }
+        self.dialling.look(self.shared.now_ns);
         if !self.told_connected && self.is_settled() {
             self.told_connected = true;
             // Nobody listens only when the run was given up.
@@ -327,18 +308,15 @@ impl Worker {
 
     /// Whether all connections are there, or were tried. With no request to make none is asked for.
     fn is_settled(&self) -> bool {
-        if self.shared.feed.is_over(self.shared.now_ns) {
-            return true;
-        }
-        let tried = self.open as u64 + self.shared.recorder.connections.failed;
-        self.connecting == 0 && tried >= u64::from(self.wanted())
+        let now_ns = self.shared.now_ns;
+        self.shared.feed.is_over(now_ns) || self.dialling.is_settled(self.wanted(), now_ns)
     }
 
     fn tick(&mut self, reports: &Sender<Report>) {
         let tick = Tick {
             live: self.shared.recorder.take_live(),
             worker: self.index,
-            connections: self.open as u64,
+            connections: self.dialling.open() as u64,
             in_flight: self.shared.in_flight,
             waiting: self.shared.feed.waiting() as u64,
         };
@@ -355,7 +333,10 @@ impl Worker {
 
     /// Ends connections that are too many in this step.
     fn adjust(&mut self) {
-        let mut surplus = (self.open + self.connecting).saturating_sub(self.wanted() as usize);
+        let mut surplus = self
+            .dialling
+            .coming()
+            .saturating_sub(self.wanted() as usize);
         if surplus == 0 || self.shares.len() == 1 {
             return;
         }
@@ -373,21 +354,22 @@ impl Worker {
 
     /// Asks for the connections that are missing.
     fn dial(&mut self) {
-        if self.shared.now_ns < self.dial_from_ns || self.shared.feed.is_over(self.shared.now_ns) {
+        let now_ns = self.shared.now_ns;
+        if !self.dialling.may_dial(now_ns) || self.shared.feed.is_over(now_ns) {
             return;
         }
         let wanted = self.wanted() as usize;
-        while self.open + self.connecting < wanted && self.connecting < MAX_CONNECTING {
+        while self.dialling.coming() < wanted && self.dialling.connecting() < MAX_CONNECTING {
             match connection::connect(self.shared.plan.address) {
                 Ok(socket) => {
                     let (number, shared) = (self.number(), &mut self.shared);
                     self.connections
                         .insert_with(|key| Box::new(Connection::new(key, number, socket, shared)));
-                    self.connecting += 1;
+                    self.dialling.asked();
                 }
                 Err(error) => {
                     self.shared.recorder.no_connection(error);
-                    return self.back_off();
+                    return self.dialling.refused(now_ns);
                 }
             }
         }
@@ -401,11 +383,6 @@ impl Worker {
         number
     }
 
-    fn back_off(&mut self) {
-        self.backoff_ns = (self.backoff_ns * 2).clamp(BACKOFF_NS, MAX_BACKOFF_NS);
-        self.dial_from_ns = self.shared.now_ns + self.backoff_ns;
-    }
-
     /// How it has ended, if it has.
     fn outcome(&self) -> Option<Outcome> {
         let shared = &self.shared;
@@ -416,10 +393,8 @@ impl Worker {
         if shared.feed.has_begun() && (over || shared.now_ns >= shared.feed.end_ns()) {
             return Some(Outcome::Complete);
         }
-        let alone_ns = shared.now_ns.saturating_sub(self.alive_ns);
-        let never = !self.ever_open && self.connecting == 0 && alone_ns >= PATIENCE_NS;
-        let gone = self.open == 0 && self.wanted() > 0 && shared.recorder.connections.failed > 0;
-        (gone && (never || alone_ns >= shared.timeout_ns)).then_some(Outcome::ServerGone)
+        let hopeless = self.dialling.is_hopeless(shared.now_ns, shared.timeout_ns);
+        (hopeless && self.wanted() > 0).then_some(Outcome::ServerGone)
     }
 
     /// How long nothing is to be done unless something happens.
@@ -455,36 +430,25 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        let before = connection.stage();
+        let (before, had_answered) = (connection.stage(), connection.has_answered());
         step(connection, &mut self.shared);
-        let after = connection.stage();
-        let (answered, is_over) = (connection.answered, connection.is_over());
+        let (after, answered) = (connection.stage(), connection.has_answered());
+        let (given_up, is_over) = (connection.retiring, connection.is_over());
+        // A connection may get its first response and end in one step.
+        if answered && !had_answered {
+            self.dialling.answered();
+        }
         if before != after {
-            self.moved(before, after, answered);
+            let now_ns = self.shared.now_ns;
+            self.dialling
+                .moved((before, after), answered, given_up, now_ns);
+            if after == Stage::Closing && self.dialling.may_dial(now_ns) {
+                // It is replaced at once.
+                self.chores_ns = now_ns;
+            }
         }
         if is_over && let Some(connection) = self.connections.remove(key) {
             self.shared.ring.close(connection.socket);
-        }
-    }
-
-    fn moved(&mut self, before: Stage, after: Stage, answered: bool) {
-        match before {
-            Stage::Connecting => self.connecting -= 1,
-            Stage::Open => self.open -= 1,
-            Stage::Closing => {}
-        }
-        match after {
-            Stage::Connecting => self.connecting += 1,
-            Stage::Open => {
-                self.open += 1;
-                self.ever_open = true;
-                self.backoff_ns = 0;
-            }
-            Stage::Closing if answered => {
-                // It is replaced at once.
-                self.chores_ns = self.shared.now_ns;
-            }
-            Stage::Closing => self.back_off(),
         }
     }
 }

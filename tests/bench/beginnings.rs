@@ -1,5 +1,9 @@
 //! Runs begin, and come to their end, whatever becomes of their connections.
 
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+
 use super::client::{number, result};
 use super::raw::{Raw, respond};
 
@@ -16,5 +20,35 @@ fn fewer_requests_than_connections() {
         let made = if load[0] == "-n" { load[1] } else { "1" };
         let succeeded = number(&result, "/total/requests/succeeded");
         assert_eq!(succeeded.to_string(), made, "{load:?}");
+    }
+}
+
+/// A server that takes every connection and ends it; in HTTP/2 also after having said a little.
+fn ends_at_once(says: &'static [u8]) -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let accepting = listener.try_clone().unwrap();
+    thread::spawn(move || {
+        for stream in accepting.incoming() {
+            // The client may have gone already.
+            let _ = stream.and_then(|mut stream| stream.write_all(says));
+        }
+    });
+    (listener, url)
+}
+
+/// An empty SETTINGS, and GOAWAY NO_ERROR with no stream processed.
+const GOAWAY: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+#[test]
+fn connections_that_end_before_the_load_begins() {
+    for says in [&b""[..], GOAWAY] {
+        let (_listener, url) = ends_at_once(says);
+        let result = result(&[&url, "-c", "3", "-d", "1s"], 1);
+        assert_eq!(number(&result, "/total/requests/succeeded"), 0.0);
+        // Each pause is twice the last: 10 ms, 20 ms and so on, for each core.
+        let opened = number(&result, "/connections/opened") as u64;
+        let cores = result["options"]["cores"].as_array().unwrap().len() as u64;
+        assert!((3..=cores * 60).contains(&opened), "{opened} on {cores}");
     }
 }

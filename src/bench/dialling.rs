@@ -1,0 +1,254 @@
+//! Which connections a worker has, when one may be asked for, and when there is no hope of any: pure, with the time as
+//! an argument.
+
+use super::connection::Stage;
+
+/// How long a failed attempt to connect is followed by none: first, and at most. It doubles.
+const BACKOFF_NS: u64 = 10_000_000;
+const MAX_BACKOFF_NS: u64 = 1_000_000_000;
+/// How long a server that never took a connection is tried, and how long load waits for connections that keep failing.
+const PATIENCE_NS: u64 = 1_000_000_000;
+
+/// The connections of one worker.
+#[derive(Debug)]
+pub(super) struct Dialling {
+    /// Connections under way, and established ones.
+    connecting: usize,
+    open: usize,
+    /// Those of the established ones on which a response came.
+    serving: usize,
+    /// Attempts that failed, and connections that have ended.
+    ended: u64,
+    began_ns: u64,
+    /// When a connection was last there that was good for something.
+    alive_ns: u64,
+    /// No attempt before this.
+    from_ns: u64,
+    /// How long the last pause is, 0 since a response came on a new connection.
+    backoff_ns: u64,
+    ever_open: bool,
+}
+
+impl Dialling {
+    pub(super) fn new(now_ns: u64) -> Self {
+        Self {
+            connecting: 0,
+            open: 0,
+            serving: 0,
+            ended: 0,
+            began_ns: now_ns,
+            alive_ns: now_ns,
+            from_ns: 0,
+            backoff_ns: 0,
+            ever_open: false,
+        }
+    }
+
+    /// Connections under way.
+    pub(super) fn connecting(&self) -> usize {
+        self.connecting
+    }
+
+    /// Established connections.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Connections that there will be, if those under way succeed.
+    pub(super) fn coming(&self) -> usize {
+        self.open + self.connecting
+    }
+
+    /// Whether one may be asked for.
+    pub(super) fn may_dial(&self, now_ns: u64) -> bool {
+        now_ns >= self.from_ns
+    }
+
+    /// One was asked for.
+    pub(super) fn asked(&mut self) {
+        self.connecting += 1;
+    }
+
+    /// None could be asked for.
+    pub(super) fn refused(&mut self, now_ns: u64) {
+        self.ended += 1;
+        self.back_off(now_ns);
+    }
+
+    /// The first response came on a connection.
+    pub(super) fn answered(&mut self) {
+        self.serving += 1;
+        self.backoff_ns = 0;
+    }
+
+    /// A connection has gone from one stage to another. `answered`: a response has come on it. `given_up`: it is this
+    /// side that had enough of it.
+    pub(super) fn moved(
+        &mut self,
+        (before, after): (Stage, Stage),
+        answered: bool,
+        given_up: bool,
+        now_ns: u64,
+    ) {
+        match before {
+            Stage::Connecting => self.connecting -= 1,
+            Stage::Open => {
+                self.open -= 1;
+                self.serving -= usize::from(answered);
+            }
+            Stage::Closing => {}
+        }
+        match after {
+            Stage::Connecting => self.connecting += 1,
+            Stage::Open => {
+                self.open += 1;
+                self.ever_open = true;
+            }
+            Stage::Closing => {
+                self.ended += 1;
+                if !answered && !given_up {
+                    self.back_off(now_ns);
+                }
+            }
+        }
+    }
+
+    /// Attempts that fail together are followed by one pause.
+    fn back_off(&mut self, now_ns: u64) {
+        if now_ns >= self.from_ns {
+            self.backoff_ns = (self.backoff_ns * 2).clamp(BACKOFF_NS, MAX_BACKOFF_NS);
+            self.from_ns = now_ns + self.backoff_ns;
+        }
+    }
+
+    /// Whether attempts fail, or connections end without a response, and nothing else was heard since.
+    fn is_failing(&self) -> bool {
+        self.backoff_ns > 0
+    }
+
+    /// Looks whether there is a connection that is good for something: one that ends without a response is not.
+    pub(super) fn look(&mut self, now_ns: u64) {
+        if self.serving > 0 || (self.open > 0 && !self.is_failing()) {
+            self.alive_ns = now_ns;
+        }
+    }
+
+    /// Whether `wanted` connections are there, or were tried.
+    pub(super) fn is_settled(&self, wanted: u32, now_ns: u64) -> bool {
+        let tried = self.open as u64 + self.ended;
+        let waited = self.is_failing() && now_ns.saturating_sub(self.began_ns) >= PATIENCE_NS;
+        self.connecting == 0 && (tried >= u64::from(wanted) || waited)
+    }
+
+    /// Whether there is no hope of a connection: there never was one, or none for the timeout.
+    pub(super) fn is_hopeless(&self, now_ns: u64, timeout_ns: u64) -> bool {
+        let alone_ns = now_ns.saturating_sub(self.alive_ns);
+        let never = !self.ever_open && self.connecting == 0 && alone_ns >= PATIENCE_NS;
+        self.open == 0 && self.is_failing() && (never || alone_ns >= timeout_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const TIMEOUT_NS: u64 = 30_000 * MS;
+
+    fn opened(dialling: &mut Dialling) {
+        dialling.asked();
+        dialling.moved((Stage::Connecting, Stage::Open), false, false, 0);
+    }
+
+    fn ended(dialling: &mut Dialling, answered: bool, now_ns: u64) {
+        dialling.moved((Stage::Open, Stage::Closing), answered, false, now_ns);
+    }
+
+    #[test]
+    fn connections_that_end_at_once_were_tried() {
+        let mut dialling = Dialling::new(0);
+        for tried in 0..3 {
+            assert!(!dialling.is_settled(3, 0), "{tried}");
+            opened(&mut dialling);
+            assert!(!dialling.is_settled(3, 0) || tried == 2);
+            ended(&mut dialling, false, 0);
+        }
+        assert!(dialling.is_settled(3, 0));
+        dialling.asked();
+        assert!(!dialling.is_settled(3, 0), "one is under way");
+    }
+
+    #[test]
+    fn load_does_not_wait_for_ever_for_connections_that_fail() {
+        let mut dialling = Dialling::new(0);
+        assert!(
+            !dialling.is_settled(1_000, 2 * PATIENCE_NS),
+            "none was tried"
+        );
+        dialling.refused(0);
+        assert!(!dialling.is_settled(1_000, PATIENCE_NS - 1));
+        assert!(dialling.is_settled(1_000, PATIENCE_NS));
+    }
+
+    #[test]
+    fn only_a_response_ends_the_pauses() {
+        let mut dialling = Dialling::new(0);
+        let mut now_ns = 0;
+        for pause_ms in [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000] {
+            // Two that fail together make one pause.
+            for _ in 0..2 {
+                opened(&mut dialling);
+            }
+            for _ in 0..2 {
+                ended(&mut dialling, false, now_ns);
+            }
+            assert!(!dialling.may_dial(now_ns + pause_ms * MS - 1), "{pause_ms}");
+            now_ns += pause_ms * MS;
+            assert!(dialling.may_dial(now_ns), "{pause_ms}");
+        }
+        opened(&mut dialling);
+        dialling.answered();
+        ended(&mut dialling, true, now_ns);
+        assert!(dialling.may_dial(now_ns));
+        assert_eq!((dialling.coming(), dialling.serving), (0, 0));
+    }
+
+    #[test]
+    fn a_server_that_only_takes_connections_is_gone_too() {
+        let mut dialling = Dialling::new(0);
+        let mut now_ns = 0;
+        while now_ns < TIMEOUT_NS {
+            assert!(!dialling.is_hopeless(now_ns, TIMEOUT_NS), "{now_ns}");
+            opened(&mut dialling);
+            dialling.look(now_ns);
+            ended(&mut dialling, false, now_ns);
+            now_ns += MAX_BACKOFF_NS;
+        }
+        assert!(dialling.is_hopeless(now_ns, TIMEOUT_NS));
+        // One that answered meanwhile is not.
+        opened(&mut dialling);
+        dialling.answered();
+        dialling.look(now_ns);
+        ended(&mut dialling, true, now_ns);
+        assert!(!dialling.is_hopeless(now_ns, TIMEOUT_NS));
+        dialling.refused(now_ns);
+        assert!(!dialling.is_hopeless(now_ns + TIMEOUT_NS - 1, TIMEOUT_NS));
+        assert!(dialling.is_hopeless(now_ns + TIMEOUT_NS, TIMEOUT_NS));
+    }
+
+    #[test]
+    fn a_connection_that_this_side_gave_up_is_no_failure() {
+        let mut dialling = Dialling::new(0);
+        opened(&mut dialling);
+        dialling.moved((Stage::Open, Stage::Closing), false, true, 0);
+        assert!(dialling.may_dial(0) && !dialling.is_hopeless(u64::MAX, TIMEOUT_NS));
+    }
+
+    #[test]
+    fn who_never_takes_a_connection_is_not_tried_for_long() {
+        let mut dialling = Dialling::new(0);
+        dialling.refused(0);
+        assert!(!dialling.is_hopeless(PATIENCE_NS - 1, TIMEOUT_NS));
+        assert!(dialling.is_hopeless(PATIENCE_NS, TIMEOUT_NS));
+    }
+}
