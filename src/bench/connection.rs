@@ -105,13 +105,15 @@ pub(super) struct Connection {
     /// Whether it is in the queue of those that take requests.
     listed: bool,
     /// The server takes no more streams than there are.
-    busy: bool,
+    pub(super) busy: bool,
     /// It is to end when it is idle.
     pub(super) retiring: bool,
     /// When it was asked for; then, when it was there.
     pub(super) began_ns: u64,
     /// When anything came or went last.
     pub(super) progress_ns: u64,
+    /// When anything came last.
+    pub(super) heard_ns: u64,
 }
 
 impl Connection {
@@ -136,6 +138,7 @@ impl Connection {
             retiring: false,
             began_ns: shared.now_ns,
             progress_ns: shared.now_ns,
+            heard_ns: shared.now_ns,
         };
         connection.poll_writable(shared);
         connection
@@ -193,6 +196,7 @@ impl Connection {
         let _ = shared.recorder.connect.record(took_ns);
         self.began_ns = shared.now_ns;
         self.progress_ns = shared.now_ns;
+        self.heard_ns = shared.now_ns;
         let Some(tls) = &shared.tls else {
             let protocol = shared.plan.options.protocols.first().copied();
             self.open(protocol.unwrap_or(Protocol::H2), shared);

@@ -39,11 +39,18 @@ impl Connection {
                         streams.push(*stream);
                     }
                 }
+                // A cancelled stream counts against the server's limit until it confirms, which a silent one never does.
+                let is_silent = late(self.heard_ns.max(connection_ns));
+                self.retiring |= is_silent && !streams.is_empty();
+                let refuses = self.busy && side.exchanges.is_empty();
                 for stream in streams {
                     side.core.cancel(stream);
                     if let Some(exchange) = side.exchanges.remove(&stream) {
                         shared.failed(exchange, self.number, stream, ErrorKind::Timeout);
                     }
+                }
+                if is_silent && refuses {
+                    return self.close(shared);
                 }
                 self.refresh(shared);
             }

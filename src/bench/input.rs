@@ -36,6 +36,7 @@ impl Connection {
             Ok(bytes) if bytes.is_empty() => return self.ended(shared),
             Ok(mut bytes) => {
                 self.progress_ns = shared.now_ns;
+                self.heard_ns = shared.now_ns;
                 shared.recorder.received(bytes.len());
                 self.small += 1;
                 self.handle_bytes(&mut bytes, shared);
@@ -59,6 +60,7 @@ impl Connection {
             Err(_) => return self.ended(shared),
         };
         self.progress_ns = shared.now_ns;
+        self.heard_ns = shared.now_ns;
         self.small = 0;
         shared.recorder.received(len);
         let number = self.number;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-use super::client::{number, result};
+use super::client::{bench, number, result};
 use super::raw::{Raw, respond};
 
 /// With two cores, one of them has no request to make.
@@ -51,4 +51,38 @@ fn connections_that_end_before_the_load_begins() {
         let cores = result["options"]["cores"].as_array().unwrap().len() as u64;
         assert!((3..=cores * 60).contains(&opened), "{opened} on {cores}");
     }
+}
+
+/// Takes every connection, says this, and nothing more.
+fn silent(says: &'static [u8]) -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let accepting = listener.try_clone().unwrap();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for mut stream in accepting.incoming().flatten() {
+            // The client may have gone already.
+            let _ = stream.write_all(says);
+            kept.push(stream);
+        }
+    });
+    (listener, url)
+}
+
+/// SETTINGS with SETTINGS_MAX_CONCURRENT_STREAMS of 0.
+const NO_STREAMS: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\0";
+
+#[test]
+fn a_connection_on_which_nothing_comes_is_replaced() {
+    let all = ["-c", "1", "-m", "100", "-n", "200", "-t", "300ms"];
+    let (_listener, url) = silent(b"");
+    let result = result(&[&[&*url], &all[..]].concat(), 1);
+    assert_eq!(result["outcome"], "complete");
+    assert_eq!(number(&result, "/total/requests/failed"), 200.0);
+    assert_eq!(result["total"]["errors"][0]["kind"], "timeout");
+    assert_eq!(number(&result, "/connections/opened"), 2.0);
+    // Which requests were made before the settings came is chance; that it ends is not.
+    let (_listener, url) = silent(NO_STREAMS);
+    let said = bench(&[&[&*url], &all[..]].concat());
+    assert_eq!(said.code, Some(1), "{}", said.err);
 }
