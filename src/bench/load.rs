@@ -8,21 +8,45 @@ impl Random {
     /// A generator of its own for each seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        // Seeds that lie a step apart would give one sequence, begun a number later.
+        Self(scrambled(seed.wrapping_add(STEP)))
     }
 
     /// The next number.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0 = self.0.wrapping_add(STEP);
+        scrambled(self.0)
     }
 
     /// A number below `n`, each as likely as the others but for one part in 2^64 / n; 0 when `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.draw()) * u128::from(n)) >> 64) as u64
+    }
+}
+
+/// What SplitMix64 adds for each number.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn scrambled(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// What a worker draws numbers for: each from a sequence of its own, so that none says anything of another.
+#[derive(Clone, Copy, Debug)]
+pub enum Draws {
+    /// Which target is next.
+    Targets,
+    /// Which range of it.
+    Ranges,
+}
+
+impl Draws {
+    /// The seed of `worker` for it.
+    #[must_use]
+    pub fn seed(self, worker: usize) -> u64 {
+        worker as u64 * 2 + self as u64
     }
 }
 
@@ -233,5 +257,19 @@ mod tests {
         assert_eq!(random.below(0), 0);
         assert!((0..1_000).all(|_| random.below(3) < 3));
         assert_ne!(Random::new(1).draw(), Random::new(2).draw());
+    }
+
+    #[test]
+    fn no_worker_draws_what_another_has_drawn() {
+        let mut drawn = std::collections::HashSet::new();
+        for worker in 0..8 {
+            for draws in [Draws::Targets, Draws::Ranges] {
+                let mut random = Random::new(draws.seed(worker));
+                assert!(
+                    (0..1_000).all(|_| drawn.insert(random.draw())),
+                    "{worker} {draws:?}"
+                );
+            }
+        }
     }
 }

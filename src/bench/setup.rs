@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use super::feed::Feed;
-use super::load::{Mix, share};
+use super::load::{Draws, Mix, share};
 use super::options::{Load, Options};
 use super::worker::TlsClient;
 use crate::transport::tls::client_config;
@@ -48,7 +48,7 @@ pub(super) fn tls_client(options: &Options) -> Result<TlsClient, String> {
 /// The share of the load that falls to worker `index`.
 pub(super) fn feed(options: &Options, index: usize, workers: usize) -> Feed {
     let weights: Vec<u32> = options.targets.iter().map(|target| target.weight).collect();
-    let mix = Mix::new(&weights, index as u64);
+    let mix = Mix::new(&weights, Draws::Targets.seed(index));
     let ns = |time: Duration| time.as_nanos().try_into().unwrap_or(u64::MAX);
     let warmup_ns = ns(options.warmup);
     match &options.load {

@@ -16,7 +16,7 @@ use rustls::pki_types::ServerName;
 use super::connection::{self, Connection, Stage};
 use super::dialling::Dialling;
 use super::feed::Feed;
-use super::load::share;
+use super::load::{Draws, share};
 use super::measure::{Live, Recorder};
 use super::options::{Load, Protocol};
 use super::requests::Requests;
@@ -180,7 +180,7 @@ impl Worker {
                 discards: tls.is_none() && options.targets.iter().all(|t| unchecked(&t.check)),
                 tls,
                 scratch: h2::Scratch::default(),
-                requests: Requests::new(options, index as u64),
+                requests: Requests::new(options, Draws::Ranges.seed(index)),
                 feed,
                 recorder,
                 dirty: VecDeque::new(),
