@@ -389,7 +389,9 @@ impl Worker {
         if self.control.is_stopped() {
             return Some(Outcome::Interrupted);
         }
-        let over = shared.feed.is_over(shared.now_ns) && shared.in_flight == 0;
+        // Requests at fixed times are a load for as long as was asked, also when nothing more is due.
+        let over =
+            !shared.feed.is_open() && shared.feed.is_over(shared.now_ns) && shared.in_flight == 0;
         if shared.feed.has_begun() && (over || shared.now_ns >= shared.feed.end_ns()) {
             return Some(Outcome::Complete);
         }

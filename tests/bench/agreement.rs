@@ -132,6 +132,20 @@ fn with_a_known_delay() {
 }
 
 #[test]
+fn requests_at_fixed_times_are_those_of_the_whole_time() {
+    let server = Raw::start(|stream| respond(stream, b"content"));
+    for (rate, duration, requests, elapsed_s) in [("0.5", "700ms", 1.0, 0.7), ("5", "1s", 5.0, 1.0)]
+    {
+        let load = ["--http1", "--rate", rate, "-d", duration];
+        let result = result(&[&[&*server.url("/")], &load[..]].concat(), 0);
+        assert_eq!(number(&result, "/total/requests/succeeded"), requests);
+        assert_eq!(number(&result, "/total/elapsed_s"), elapsed_s);
+        let per_s = number(&result, "/total/requests_per_s");
+        assert!((per_s - requests / elapsed_s).abs() < 1e-9, "{per_s}");
+    }
+}
+
+#[test]
 fn sums_over_time_and_targets() {
     let folder = TempDir::new().unwrap();
     for (name, len) in [("a", 1_000), ("b", 5_000)] {
