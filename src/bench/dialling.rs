@@ -140,6 +140,11 @@ impl Dialling {
         self.connecting == 0 && (tried >= u64::from(wanted) || waited)
     }
 
+    /// Whether there is no connection, and more than one attempt in a row failed: one alone may be chance.
+    pub(super) fn is_lost(&self) -> bool {
+        self.open == 0 && self.backoff_ns > BACKOFF_NS
+    }
+
     /// Whether there is no hope of a connection: there never was one, or none for the timeout.
     pub(super) fn is_hopeless(&self, now_ns: u64, timeout_ns: u64) -> bool {
         let alone_ns = now_ns.saturating_sub(self.alive_ns);
@@ -234,6 +239,21 @@ mod tests {
         dialling.refused(now_ns);
         assert!(!dialling.is_hopeless(now_ns + TIMEOUT_NS - 1, TIMEOUT_NS));
         assert!(dialling.is_hopeless(now_ns + TIMEOUT_NS, TIMEOUT_NS));
+    }
+
+    #[test]
+    fn what_fails_again_is_lost() {
+        let mut dialling = Dialling::new(0);
+        opened(&mut dialling);
+        dialling.answered();
+        ended(&mut dialling, true, 0);
+        assert!(!dialling.is_lost(), "none was tried since");
+        dialling.refused(0);
+        assert!(!dialling.is_lost());
+        dialling.refused(BACKOFF_NS);
+        assert!(dialling.is_lost());
+        opened(&mut dialling);
+        assert!(!dialling.is_lost());
     }
 
     #[test]

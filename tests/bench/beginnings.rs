@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
+use std::time::Duration;
 
-use super::client::{bench, number, result};
+use super::client::{bench, command, number, result, said};
 use super::raw::{Raw, respond};
+use super::server::Server;
 
 /// With two cores, one of them has no request to make.
 #[test]
@@ -85,4 +87,19 @@ fn a_connection_on_which_nothing_comes_is_replaced() {
     let (_listener, url) = silent(NO_STREAMS);
     let said = bench(&[&[&*url], &all[..]].concat());
     assert_eq!(said.code, Some(1), "{}", said.err);
+}
+
+#[test]
+fn a_server_that_goes_away_in_mid_run() {
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("file"), b"content").unwrap();
+    let server = Server::start(folder.path(), &["--shards", "1"]);
+    let url = format!("http://{}/file", server.http);
+    let child = command(&[&url, "-c", "3", "-d", "6s", "--json", "-"]).spawn();
+    thread::sleep(Duration::from_secs(2));
+    drop(server);
+    let said = said(child.unwrap());
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let result: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(result["outcome"], "server_gone");
 }
