@@ -91,9 +91,11 @@ impl Record {
     }
 }
 
-/// Bytes of one step, which belong to no target.
+/// What came and went while a step was on, whatever it was for.
 #[derive(Clone, Copy, Debug, Default)]
 struct Wire {
+    /// Requests that succeeded, whichever step they were due in.
+    succeeded: u64,
     uploaded: u64,
     received: u64,
     sent: u64,
@@ -238,6 +240,9 @@ impl Recorder {
         if open {
             record_n(&mut record.from_due, due_ns, 1);
         }
+        if let Some((step, _)) = self.on {
+            self.wire[step].succeeded += 1;
+        }
         if let Some(sample) = self.sample() {
             sample.succeeded += 1;
             sample.slowest_ns = sample.slowest_ns.max(shown_ns);
@@ -296,6 +301,7 @@ impl Recorder {
             }
         }
         for (wire, other) in self.wire.iter_mut().zip(&other.wire) {
+            wire.succeeded += other.succeeded;
             wire.uploaded += other.uploaded;
             wire.received += other.received;
             wire.sent += other.sent;
@@ -370,8 +376,12 @@ impl Recorder {
             body: sum.body,
             ..Bytes::default()
         };
+        // Where the server cannot keep up, what a step was due ends in later ones: that is no throughput of it.
+        let mut succeeded = sum.requests.succeeded;
         if target.is_none() {
+            succeeded = 0;
             for wire in &self.wire[steps] {
+                succeeded += wire.succeeded;
                 bytes.uploaded += wire.uploaded;
                 bytes.received += wire.received;
                 bytes.sent += wire.sent;
@@ -384,7 +394,7 @@ impl Recorder {
         };
         Measures {
             elapsed_s,
-            requests_per_s: per_s(sum.requests.succeeded),
+            requests_per_s: per_s(succeeded),
             body_bytes_per_s: per_s(sum.body),
             requests: sum.requests,
             bytes,
@@ -444,139 +454,5 @@ fn record_n(histogram: &mut Histogram<u64>, ns: u64, count: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const JOB: Job = Job {
-        target: 0,
-        step: Some(0),
-        due_ns: 0,
-    };
-    const MS: u64 = 1_000_000;
-
-    fn recorder(open: bool) -> Recorder {
-        let mut recorder = Recorder::new(1, 1, true, open);
-        recorder.tick(Some(0), 0);
-        recorder
-    }
-
-    fn near(ns: Option<u64>, ms: u64) -> bool {
-        ns.is_some_and(|ns| ns.abs_diff(ms * MS) <= ms * MS / 50)
-    }
-
-    #[test]
-    fn a_stall_shows_in_the_corrected_latencies_of_a_closed_model() {
-        let mut recorder = recorder(false);
-        // Nine seconds of one request each 10 ms, then one that takes a second.
-        for _ in 0..900 {
-            recorder.succeeded(&JOB, MS, 10 * MS, 10 * MS);
-        }
-        recorder.succeeded(&JOB, MS, 1_000 * MS, 1_000 * MS);
-        let latency = recorder.total(10.0).latency;
-        assert!(near(latency.last_byte.at(99.0), 10));
-        assert_eq!(latency.corrected.count, 900 + 100);
-        // Of a thousand, the hundred of the stall are spread evenly from 10 ms to a second.
-        assert!(
-            near(latency.corrected.at(90.1), 10),
-            "{:?}",
-            latency.corrected.at(90.1)
-        );
-        assert!(near(latency.corrected.at(95.0), 500));
-        assert!(near(latency.corrected.at(99.0), 900));
-    }
-
-    #[test]
-    fn a_stall_that_does_not_end_counts_with_its_age() {
-        for timed_out in [false, true] {
-            let mut recorder = recorder(false);
-            for _ in 0..900 {
-                recorder.succeeded(&JOB, MS, 10 * MS, 10 * MS);
-            }
-            // And one that is in flight as usual.
-            recorder.unfinished(&JOB, 3 * MS);
-            match timed_out {
-                true => recorder.failed(&JOB, ErrorKind::Timeout, 1_000 * MS),
-                false => recorder.unfinished(&JOB, 1_000 * MS),
-            }
-            let total = recorder.total(10.0);
-            assert_eq!(total.latency.last_byte.count, 900);
-            assert_eq!(total.latency.corrected.count, 1_000);
-            assert!(near(total.latency.corrected.at(95.0), 500));
-            assert_eq!(total.requests.failed, u64::from(timed_out));
-        }
-    }
-
-    #[test]
-    fn an_open_model_counts_from_when_requests_were_due() {
-        let mut recorder = recorder(true);
-        for i in 0..100 {
-            recorder.succeeded(&JOB, MS, 10 * MS, (10 + i) * MS);
-        }
-        recorder.unfinished(&JOB, 5_000 * MS);
-        let latency = recorder.total(1.0).latency;
-        assert_eq!(
-            (latency.last_byte.count, latency.corrected.count),
-            (100, 101)
-        );
-        assert!(near(latency.corrected.at(50.0), 60));
-        assert!(near(latency.corrected.at(100.0), 5_000));
-    }
-
-    #[test]
-    fn what_is_normal_for_one_target_need_not_be_for_another() {
-        let mut recorder = Recorder::new(1, 2, true, false);
-        recorder.tick(Some(0), 0);
-        let large = Job { target: 1, ..JOB };
-        for _ in 0..100 {
-            recorder.succeeded(&JOB, MS, MS, MS);
-            recorder.succeeded(&large, MS, 1_000 * MS, 1_000 * MS);
-        }
-        let total = recorder.total(1.0);
-        assert_eq!(total.latency.corrected.count, 200, "nothing was omitted");
-        let (measures, interval_ns) = recorder.target(1, 1.0);
-        assert_eq!(measures.requests.succeeded, 100);
-        assert!(near(interval_ns, 1_000));
-    }
-
-    #[test]
-    fn workers_add_up_and_warming_up_does_not_count() {
-        let mut sum = recorder(false);
-        let mut other = Recorder::new(1, 1, true, false);
-        let warm = Job { step: None, ..JOB };
-        other.received(100);
-        other.succeeded(&warm, MS, MS, MS);
-        assert_eq!(other.take_live().counts.succeeded, 1, "but it is told");
-        other.tick(Some(0), 3 * SAMPLE_NS + 1);
-        other.received(1_000);
-        other.body(&JOB, 900);
-        other.head(&JOB, 200);
-        other.succeeded(&JOB, MS, 2 * MS, 2 * MS);
-        other.failed(&JOB, ErrorKind::Status { status: 404 }, MS);
-        other.no_connection(ErrorKind::ConnectRefused);
-        sum.add(&other);
-        sum.add(&other);
-        let total = sum.total(1.0);
-        assert_eq!((total.bytes.received, total.bytes.body), (2_000, 1_800));
-        assert_eq!((total.requests.succeeded, total.requests.failed), (2, 2));
-        assert_eq!(total.statuses.get(&200), Some(&2));
-        assert_eq!(total.errors[0].count, 2);
-        assert_eq!(sum.connections.errors[0].count, 2);
-        assert_eq!(sum.samples().len(), 4);
-        let sample = sum.samples()[3];
-        assert_eq!(
-            (sample.succeeded, sample.failed, sample.body_bytes),
-            (2, 2, 1_800)
-        );
-        assert_eq!(
-            sum.step(0, 1.0),
-            Measures {
-                latency: Latencies {
-                    connect: Default::default(),
-                    tls: Default::default(),
-                    ..total.latency.clone()
-                },
-                ..total
-            }
-        );
-    }
-}
+#[path = "measure_tests.rs"]
+mod tests;

@@ -151,11 +151,11 @@ pub enum Outcome {
 pub struct Measures {
     /// Seconds.
     pub elapsed_s: f64,
-    /// Requests that succeeded, per second.
+    /// Requests that succeeded, per second: in a step those that ended in it, whenever they were due.
     pub requests_per_s: f64,
     /// Content of responses in bytes per second.
     pub body_bytes_per_s: f64,
-    /// Requests.
+    /// Requests, in a step those that were due in it.
     pub requests: Requests,
     /// Bytes.
     pub bytes: Bytes,
