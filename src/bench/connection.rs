@@ -399,11 +399,7 @@ impl Connection {
 ///
 /// # Errors
 /// Why there can be none.
-pub(super) fn connect(address: std::net::SocketAddr) -> Result<OwnedFd, ErrorKind> {
-    try_connect(address).map_err(connect_error)
-}
-
-fn try_connect(address: std::net::SocketAddr) -> Result<OwnedFd, Errno> {
+pub(super) fn connect(address: std::net::SocketAddr) -> Result<OwnedFd, Errno> {
     let family = match address {
         std::net::SocketAddr::V4(_) => AddressFamily::INET,
         std::net::SocketAddr::V6(_) => AddressFamily::INET6,
@@ -417,10 +413,14 @@ fn try_connect(address: std::net::SocketAddr) -> Result<OwnedFd, Errno> {
     }
 }
 
-fn connect_error(errno: Errno) -> ErrorKind {
+/// Why there is no connection.
+pub(super) fn connect_error(errno: Errno) -> ErrorKind {
     match errno {
         Errno::CONNREFUSED => ErrorKind::ConnectRefused,
         Errno::TIMEDOUT => ErrorKind::ConnectTimeout,
+        Errno::MFILE => ErrorKind::Connect {
+            reason: format!("{errno}: `ulimit -n` allows no more connections"),
+        },
         errno => ErrorKind::Connect {
             reason: errno.to_string(),
         },

@@ -19,6 +19,8 @@ pub(super) struct Dialling {
     serving: usize,
     /// Attempts that failed, and connections that have ended.
     ended: u64,
+    /// Whether descriptors ran out: further attempts are no use.
+    scarce: bool,
     began_ns: u64,
     /// When a connection was last there that was good for something.
     alive_ns: u64,
@@ -36,6 +38,7 @@ impl Dialling {
             open: 0,
             serving: 0,
             ended: 0,
+            scarce: false,
             began_ns: now_ns,
             alive_ns: now_ns,
             from_ns: 0,
@@ -69,9 +72,10 @@ impl Dialling {
         self.connecting += 1;
     }
 
-    /// None could be asked for.
-    pub(super) fn refused(&mut self, now_ns: u64) {
+    /// None could be asked for. `scarce`: as there are no more descriptors.
+    pub(super) fn refused(&mut self, scarce: bool, now_ns: u64) {
         self.ended += 1;
+        self.scarce |= scarce;
         self.back_off(now_ns);
     }
 
@@ -137,7 +141,7 @@ impl Dialling {
     pub(super) fn is_settled(&self, wanted: u32, now_ns: u64) -> bool {
         let tried = self.open as u64 + self.ended;
         let waited = self.is_failing() && now_ns.saturating_sub(self.began_ns) >= PATIENCE_NS;
-        self.connecting == 0 && (tried >= u64::from(wanted) || waited)
+        self.connecting == 0 && (tried >= u64::from(wanted) || waited || self.scarce)
     }
 
     /// Whether there is no connection, and more than one attempt in a row failed: one alone may be chance.
@@ -190,9 +194,17 @@ mod tests {
             !dialling.is_settled(1_000, 2 * PATIENCE_NS),
             "none was tried"
         );
-        dialling.refused(0);
+        dialling.refused(false, 0);
         assert!(!dialling.is_settled(1_000, PATIENCE_NS - 1));
         assert!(dialling.is_settled(1_000, PATIENCE_NS));
+    }
+
+    #[test]
+    fn without_descriptors_load_begins_with_what_there_is() {
+        let mut dialling = Dialling::new(0);
+        opened(&mut dialling);
+        dialling.refused(true, 0);
+        assert!(dialling.is_settled(1_000, 0));
     }
 
     #[test]
@@ -236,7 +248,7 @@ mod tests {
         dialling.look(now_ns);
         ended(&mut dialling, true, now_ns);
         assert!(!dialling.is_hopeless(now_ns, TIMEOUT_NS));
-        dialling.refused(now_ns);
+        dialling.refused(false, now_ns);
         assert!(!dialling.is_hopeless(now_ns + TIMEOUT_NS - 1, TIMEOUT_NS));
         assert!(dialling.is_hopeless(now_ns + TIMEOUT_NS, TIMEOUT_NS));
     }
@@ -248,9 +260,9 @@ mod tests {
         dialling.answered();
         ended(&mut dialling, true, 0);
         assert!(!dialling.is_lost(), "none was tried since");
-        dialling.refused(0);
+        dialling.refused(false, 0);
         assert!(!dialling.is_lost());
-        dialling.refused(BACKOFF_NS);
+        dialling.refused(false, BACKOFF_NS);
         assert!(dialling.is_lost());
         opened(&mut dialling);
         assert!(!dialling.is_lost());
@@ -267,7 +279,7 @@ mod tests {
     #[test]
     fn who_never_takes_a_connection_is_not_tried_for_long() {
         let mut dialling = Dialling::new(0);
-        dialling.refused(0);
+        dialling.refused(false, 0);
         assert!(!dialling.is_hopeless(PATIENCE_NS - 1, TIMEOUT_NS));
         assert!(dialling.is_hopeless(PATIENCE_NS, TIMEOUT_NS));
     }

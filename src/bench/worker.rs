@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 
 use super::connection::{self, Connection, Stage};
@@ -367,9 +368,11 @@ impl Worker {
                         .insert_with(|key| Box::new(Connection::new(key, number, socket, shared)));
                     self.dialling.asked();
                 }
-                Err(error) => {
+                Err(errno) => {
+                    let error = connection::connect_error(errno);
                     self.shared.recorder.no_connection(error);
-                    return self.dialling.refused(now_ns);
+                    let scarce = matches!(errno, Errno::MFILE | Errno::NFILE);
+                    return self.dialling.refused(scarce, now_ns);
                 }
             }
         }

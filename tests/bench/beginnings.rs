@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -102,4 +103,26 @@ fn a_server_that_goes_away_in_mid_run() {
     assert_eq!(said.code, Some(1), "{}", said.err);
     let result: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(result["outcome"], "server_gone");
+}
+
+#[test]
+fn fewer_descriptors_than_connections() {
+    let server = Raw::start(|stream| respond(stream, b"content"));
+    let url = server.url("/");
+    let bench = command(&[&url, "--http1", "-c", "300", "-n", "100", "--json", "-"]);
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -n 50 && exec \"$@\"", "sh"])
+        .arg(bench.get_program())
+        .args(bench.get_args())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let said = said(child.unwrap());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let result: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(number(&result, "/total/requests/succeeded"), 100.0);
+    // Not one for each connection that is missing.
+    assert!(number(&result, "/connections/failed") < 100.0, "{result}");
+    let reason = &result["connections"]["errors"][0]["reason"];
+    assert!(reason.as_str().unwrap().contains("ulimit -n"), "{reason}");
 }
