@@ -32,6 +32,8 @@ use crate::uring::{Gather, Owner, Ring, Slab};
 
 /// Connections that one worker has under way at once: a listener's queue takes some hundreds.
 const MAX_CONNECTING: usize = 128;
+/// Connections asked for in one turn: those before wait for the last of them, and that is no time of the server's.
+const DIALS_IN_A_TURN: usize = 4;
 /// How often it is looked whether load begins, a step does, or connections are missing; and at least how often, and in
 /// how many parts of the timeout, whether something has had nothing for too long.
 const CHORES_NS: u64 = 10_000_000;
@@ -360,7 +362,12 @@ impl Worker {
             return;
         }
         let wanted = self.wanted() as usize;
-        while self.dialling.coming() < wanted && self.dialling.connecting() < MAX_CONNECTING {
+        for _ in 0..DIALS_IN_A_TURN {
+            if self.dialling.coming() >= wanted || self.dialling.connecting() >= MAX_CONNECTING {
+                return;
+            }
+            // Each is timed from its own beginning.
+            self.read_clock();
             match connection::connect(self.shared.plan.address) {
                 Ok(socket) => {
                     let (number, shared) = (self.number(), &mut self.shared);
@@ -372,10 +379,11 @@ impl Worker {
                     let error = connection::connect_error(errno);
                     self.shared.recorder.no_connection(error);
                     let scarce = matches!(errno, Errno::MFILE | Errno::NFILE);
-                    return self.dialling.refused(scarce, now_ns);
+                    return self.dialling.refused(scarce, self.shared.now_ns);
                 }
             }
         }
+        self.chores_ns = self.shared.now_ns;
     }
 
     /// The number of the next connection: no other worker has it.
