@@ -35,6 +35,8 @@ pub(super) enum Phase {
 pub(super) enum Stage {
     Connecting,
     Open,
+    /// It takes no more requests, and what is in flight on it may take long.
+    Draining,
     Closing,
 }
 
@@ -237,7 +239,7 @@ impl Connection {
 
     /// How many requests can be made on it now.
     fn room(&self, shared: &Shared) -> usize {
-        if self.retiring || self.busy {
+        if self.is_draining() || self.busy {
             return 0;
         }
         match &self.spoken {
@@ -333,6 +335,12 @@ impl Connection {
         }
     }
 
+    /// Whether it takes no more requests, as the server or this side wants it.
+    fn is_draining(&self) -> bool {
+        let goaway = matches!(&self.spoken, Spoken::H2(side) if side.goaway.is_some());
+        self.retiring || goaway
+    }
+
     /// Whether a response ever came.
     pub(super) fn has_answered(&self) -> bool {
         match &self.spoken {
@@ -351,6 +359,7 @@ impl Connection {
     pub(super) fn stage(&self) -> Stage {
         match self.phase {
             Phase::Connecting | Phase::Handshake(_) => Stage::Connecting,
+            Phase::Open if self.is_draining() => Stage::Draining,
             Phase::Open => Stage::Open,
             Phase::Closing => Stage::Closing,
         }

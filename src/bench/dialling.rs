@@ -3,6 +3,8 @@
 
 use super::connection::Stage;
 
+/// Connections that one worker has under way at once: a listener's queue takes some hundreds.
+const MAX_CONNECTING: usize = 128;
 /// How long a failed attempt to connect is followed by none: first, and at most. It doubles.
 const BACKOFF_NS: u64 = 10_000_000;
 const MAX_BACKOFF_NS: u64 = 1_000_000_000;
@@ -12,12 +14,13 @@ const PATIENCE_NS: u64 = 1_000_000_000;
 /// The connections of one worker.
 #[derive(Debug)]
 pub(super) struct Dialling {
-    /// Connections under way, and established ones.
+    /// Connections under way, those that take requests, and those that take no more.
     connecting: usize,
     open: usize,
-    /// Those of the established ones on which a response came.
+    draining: usize,
+    /// Those that take requests and on which a response came.
     serving: usize,
-    /// Attempts that failed, and connections that have ended.
+    /// Attempts that failed, and connections that take no more requests or have ended.
     ended: u64,
     /// Whether descriptors ran out: further attempts are no use.
     scarce: bool,
@@ -36,6 +39,7 @@ impl Dialling {
         Self {
             connecting: 0,
             open: 0,
+            draining: 0,
             serving: 0,
             ended: 0,
             scarce: false,
@@ -47,19 +51,22 @@ impl Dialling {
         }
     }
 
-    /// Connections under way.
-    pub(super) fn connecting(&self) -> usize {
-        self.connecting
-    }
-
     /// Established connections.
-    pub(super) fn open(&self) -> usize {
-        self.open
+    pub(super) fn established(&self) -> usize {
+        self.open + self.draining
     }
 
-    /// Connections that there will be, if those under way succeed.
+    /// Connections that will take requests, if those under way succeed.
     pub(super) fn coming(&self) -> usize {
         self.open + self.connecting
+    }
+
+    /// Whether one is missing of so many, and no more are under way than a listener's queue takes. Those that take no
+    /// more requests are replaced, but a server that drains each as it comes gets no more than twice as many.
+    pub(super) fn is_short(&self, wanted: usize) -> bool {
+        self.coming() < wanted
+            && self.connecting < MAX_CONNECTING
+            && self.coming() + self.draining < 2 * wanted
     }
 
     /// Whether one may be asked for.
@@ -79,9 +86,9 @@ impl Dialling {
         self.back_off(now_ns);
     }
 
-    /// The first response came on a connection.
-    pub(super) fn answered(&mut self) {
-        self.serving += 1;
+    /// The first response came on a connection that was at this stage.
+    pub(super) fn answered(&mut self, stage: Stage) {
+        self.serving += usize::from(stage != Stage::Draining);
         self.backoff_ns = 0;
     }
 
@@ -100,6 +107,7 @@ impl Dialling {
                 self.open -= 1;
                 self.serving -= usize::from(answered);
             }
+            Stage::Draining => self.draining -= 1,
             Stage::Closing => {}
         }
         match after {
@@ -108,11 +116,14 @@ impl Dialling {
                 self.open += 1;
                 self.ever_open = true;
             }
-            Stage::Closing => {
-                self.ended += 1;
-                if !answered && !given_up {
-                    self.back_off(now_ns);
-                }
+            Stage::Draining => self.draining += 1,
+            Stage::Closing => {}
+        }
+        let took_requests = before != Stage::Draining;
+        if took_requests && matches!(after, Stage::Draining | Stage::Closing) {
+            self.ended += 1;
+            if !answered && !given_up {
+                self.back_off(now_ns);
             }
         }
     }
@@ -132,7 +143,7 @@ impl Dialling {
 
     /// Looks whether there is a connection that is good for something: one that ends without a response is not.
     pub(super) fn look(&mut self, now_ns: u64) {
-        if self.serving > 0 || (self.open > 0 && !self.is_failing()) {
+        if self.serving > 0 || (self.established() > 0 && !self.is_failing()) {
             self.alive_ns = now_ns;
         }
     }
@@ -146,14 +157,14 @@ impl Dialling {
 
     /// Whether there is no connection, and more than one attempt in a row failed: one alone may be chance.
     pub(super) fn is_lost(&self) -> bool {
-        self.open == 0 && self.backoff_ns > BACKOFF_NS
+        self.established() == 0 && self.backoff_ns > BACKOFF_NS
     }
 
     /// Whether there is no hope of a connection: there never was one, or none for the timeout.
     pub(super) fn is_hopeless(&self, now_ns: u64, timeout_ns: u64) -> bool {
         let alone_ns = now_ns.saturating_sub(self.alive_ns);
         let never = !self.ever_open && self.connecting == 0 && alone_ns >= PATIENCE_NS;
-        self.open == 0 && self.is_failing() && (never || alone_ns >= timeout_ns)
+        self.established() == 0 && self.is_failing() && (never || alone_ns >= timeout_ns)
     }
 }
 
@@ -224,7 +235,7 @@ mod tests {
             assert!(dialling.may_dial(now_ns), "{pause_ms}");
         }
         opened(&mut dialling);
-        dialling.answered();
+        dialling.answered(Stage::Open);
         ended(&mut dialling, true, now_ns);
         assert!(dialling.may_dial(now_ns));
         assert_eq!((dialling.coming(), dialling.serving), (0, 0));
@@ -244,7 +255,7 @@ mod tests {
         assert!(dialling.is_hopeless(now_ns, TIMEOUT_NS));
         // One that answered meanwhile is not.
         opened(&mut dialling);
-        dialling.answered();
+        dialling.answered(Stage::Open);
         dialling.look(now_ns);
         ended(&mut dialling, true, now_ns);
         assert!(!dialling.is_hopeless(now_ns, TIMEOUT_NS));
@@ -257,7 +268,7 @@ mod tests {
     fn what_fails_again_is_lost() {
         let mut dialling = Dialling::new(0);
         opened(&mut dialling);
-        dialling.answered();
+        dialling.answered(Stage::Open);
         ended(&mut dialling, true, 0);
         assert!(!dialling.is_lost(), "none was tried since");
         dialling.refused(false, 0);
@@ -266,6 +277,26 @@ mod tests {
         assert!(dialling.is_lost());
         opened(&mut dialling);
         assert!(!dialling.is_lost());
+    }
+
+    #[test]
+    fn a_connection_that_takes_no_more_requests_is_replaced() {
+        let mut dialling = Dialling::new(0);
+        assert!(dialling.is_short(1));
+        opened(&mut dialling);
+        dialling.answered(Stage::Open);
+        assert!(!dialling.is_short(1));
+        dialling.moved((Stage::Open, Stage::Draining), true, false, 0);
+        assert!(dialling.is_short(1) && dialling.may_dial(0));
+        opened(&mut dialling);
+        assert!(!dialling.is_short(1));
+        // The next that drains waits for one of them.
+        dialling.moved((Stage::Open, Stage::Draining), false, false, 0);
+        assert!(!dialling.is_short(1));
+        dialling.answered(Stage::Draining);
+        dialling.moved((Stage::Draining, Stage::Closing), true, false, 0);
+        assert!(dialling.is_short(1));
+        assert_eq!((dialling.established(), dialling.serving), (1, 0));
     }
 
     #[test]

@@ -30,8 +30,6 @@ use crate::slot::Plan as SlotPlan;
 use crate::transport::tls::Agreed;
 use crate::uring::{Gather, Owner, Ring, Slab};
 
-/// Connections that one worker has under way at once: a listener's queue takes some hundreds.
-const MAX_CONNECTING: usize = 128;
 /// Connections asked for in one turn: those before wait for the last of them, and that is no time of the server's.
 const DIALS_IN_A_TURN: usize = 4;
 /// How often it is looked whether load begins, a step does, or connections are missing; and at least how often, and in
@@ -319,7 +317,7 @@ impl Worker {
         let tick = Tick {
             live: self.shared.recorder.take_live(),
             worker: self.index,
-            connections: self.dialling.open() as u64,
+            connections: self.dialling.established() as u64,
             in_flight: self.shared.in_flight,
             waiting: self.shared.feed.waiting() as u64,
         };
@@ -348,10 +346,12 @@ impl Worker {
                 return;
             }
             self.with(key, |connection, shared| {
-                connection.retiring = true;
-                connection.refresh(shared);
+                if matches!(connection.stage(), Stage::Connecting | Stage::Open) {
+                    connection.retiring = true;
+                    connection.refresh(shared);
+                    surplus -= 1;
+                }
             });
-            surplus -= 1;
         }
     }
 
@@ -363,7 +363,7 @@ impl Worker {
         }
         let wanted = self.wanted() as usize;
         for _ in 0..DIALS_IN_A_TURN {
-            if self.dialling.coming() >= wanted || self.dialling.connecting() >= MAX_CONNECTING {
+            if !self.dialling.is_short(wanted) {
                 return;
             }
             // Each is timed from its own beginning.
@@ -456,13 +456,13 @@ impl Worker {
         let (given_up, is_over) = (connection.retiring, connection.is_over());
         // A connection may get its first response and end in one step.
         if answered && !had_answered {
-            self.dialling.answered();
+            self.dialling.answered(before);
         }
         if before != after {
             let now_ns = self.shared.now_ns;
             self.dialling
                 .moved((before, after), answered, given_up, now_ns);
-            if after == Stage::Closing && self.dialling.may_dial(now_ns) {
+            if matches!(after, Stage::Draining | Stage::Closing) && self.dialling.may_dial(now_ns) {
                 // It is replaced at once.
                 self.chores_ns = now_ns;
             }

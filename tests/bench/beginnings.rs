@@ -1,7 +1,7 @@
 //! Runs begin, and come to their end, whatever becomes of their connections.
 
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -125,4 +125,37 @@ fn fewer_descriptors_than_connections() {
     assert!(number(&result, "/connections/failed") < 100.0, "{result}");
     let reason = &result["connections"]["errors"][0]["reason"];
     assert!(reason.as_str().unwrap().contains("ulimit -n"), "{reason}");
+}
+
+/// Answers the first request of a connection with a head, GOAWAY, and nothing more.
+fn drains(mut stream: TcpStream) -> std::io::Result<TcpStream> {
+    stream.read_exact(&mut [0; 24])?;
+    loop {
+        let mut header = [0; 9];
+        stream.read_exact(&mut header)?;
+        let len = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+        stream.read_exact(&mut vec![0; len as usize])?;
+        if header[3] == 1 {
+            break;
+        }
+    }
+    // SETTINGS; HEADERS with `:status: 200` on stream 1; GOAWAY NO_ERROR that names stream 1.
+    stream.write_all(b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01\x88")?;
+    stream.write_all(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0")?;
+    Ok(stream)
+}
+
+#[test]
+fn a_connection_that_drains_is_replaced_before_its_download_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming().flatten() {
+            kept.push(drains(stream));
+        }
+    });
+    let result = result(&[&url, "-c", "1", "-m", "1", "-d", "2s"], 1);
+    assert_eq!(number(&result, "/total/requests/unfinished"), 2.0);
+    assert_eq!(number(&result, "/connections/opened"), 2.0);
 }
