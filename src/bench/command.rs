@@ -1,6 +1,7 @@
 //! The commands: from arguments to what is printed and kept.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
@@ -15,6 +16,8 @@ use super::summary;
 
 /// The exit code of a process that was interrupted twice, as shells have it.
 const EXIT_INTERRUPTED: i32 = 130;
+/// A signal so soon after the first is the same order once more: timeout(1) signals its child, then its whole group.
+const SAME_ORDER: Duration = Duration::from_millis(500);
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -154,17 +157,20 @@ fn stop_on_signals(stop: Stop) -> io::Result<()> {
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            let mut again = false;
+            let mut first: Option<Instant> = None;
             loop {
                 // sigwait(3) is not interrupted.
                 if signals.wait().is_err() {
                     continue;
                 }
-                if again {
-                    std::process::exit(EXIT_INTERRUPTED);
+                match first {
+                    None => {
+                        first = Some(Instant::now());
+                        stop.stop();
+                    }
+                    Some(first) if first.elapsed() < SAME_ORDER => {}
+                    Some(_) => std::process::exit(EXIT_INTERRUPTED),
                 }
-                again = true;
-                stop.stop();
             }
         })
         .map(drop)

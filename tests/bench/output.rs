@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::Read;
-use std::thread;
+use std::process::{Child, Command};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -199,13 +200,9 @@ fn what_goes_wrong_has_its_exit_code() {
     assert_eq!(bench(&[]).code, Some(2));
 }
 
-#[test]
-fn an_interrupt_shows_what_there_is() {
-    let server = server();
-    let mut child = command(&[&server.url("/"), "--http1", "-d", "600s", "--json", "-"])
-        .spawn()
-        .unwrap();
-    // It has begun when it says so.
+/// A run that has begun, as it says, and the thread that reads what else it says on stderr.
+fn begun(mut command: Command) -> (Child, JoinHandle<()>) {
+    let mut child = command.spawn().unwrap();
     let mut began = Vec::new();
     let mut pipe = child.stderr.take().unwrap();
     while !String::from_utf8_lossy(&began).contains("req/s") {
@@ -222,12 +219,44 @@ fn an_interrupt_shows_what_there_is() {
         let mut rest = Vec::new();
         pipe.read_to_end(&mut rest).unwrap();
     });
-    thread::sleep(Duration::from_millis(100));
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    let said = said(child);
+    (child, rest)
+}
+
+#[test]
+fn an_interrupt_shows_what_there_is() {
+    let server = server();
+    let url = server.url("/");
+    // timeout(1) signals its child and then its group: that is one order.
+    for signals in [&[Signal::INT][..], &[Signal::TERM, Signal::INT]] {
+        let (child, rest) = begun(command(&[&url, "--http1", "-d", "600s", "--json", "-"]));
+        for &signal in signals {
+            kill_process(Pid::from_child(&child), signal).unwrap();
+        }
+        let said = said(child);
+        rest.join().unwrap();
+        assert_eq!(said.code, Some(0), "{signals:?}");
+        let result: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(result["outcome"], "interrupted");
+        assert!(result["total"]["requests"]["succeeded"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
+fn a_second_interrupt_later_ends_a_run_that_does_not_end() {
+    let server = server();
+    // It cannot write its result: the standard output is full.
+    let (_reader, writer) = rustix::pipe::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while rustix::io::write(&writer, &[0; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    let mut command = command(&[&server.url("/"), "--http1", "-d", "600s", "--json", "-"]);
+    command.stdout(writer);
+    let (child, rest) = begun(command);
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::INT).unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    kill_process(pid, Signal::INT).unwrap();
+    let code = said(child).code;
     rest.join().unwrap();
-    assert_eq!(said.code, Some(0));
-    let result: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!(result["outcome"], "interrupted");
-    assert!(result["total"]["requests"]["succeeded"].as_u64().unwrap() > 0);
+    assert_eq!(code, Some(130));
 }

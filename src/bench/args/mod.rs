@@ -42,7 +42,7 @@ Exit codes:
   1  not one was, a body was wrong, the server went away, or a result could not be written
   2  the arguments cannot be used
   3  --max-loss was exceeded, or a figure that it names was not measured in both runs
-  130  interrupted twice: the first SIGINT or SIGTERM ends the load, and shows what was measured until then";
+  130  interrupted again half a second later: the first SIGINT or SIGTERM ends the load, and shows what was measured until then";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
