@@ -23,9 +23,10 @@ impl Better {
         }
     }
 
-    /// By how many percent `now` is worse than `before`: negative when it is better.
+    /// By how many percent `now` is worse than `before`: negative when it is better, without end where there was nothing.
     pub(super) fn loss_percent(self, before: f64, now: f64) -> f64 {
         match self {
+            _ if before == now => 0.0,
             Self::Higher => (1.0 - now / before) * 100.0,
             Self::Lower => (now / before - 1.0) * 100.0,
         }
@@ -87,9 +88,17 @@ pub(super) struct Figure {
 }
 
 impl Figure {
-    /// Its value in a run: none when it was not measured, is zero, or rests on too few values.
+    /// Its value in a run: none when it was not measured, or rests on too few values.
     pub(super) fn of(&self, run: &RunResult) -> Option<f64> {
-        (self.get)(run).filter(|value| value.is_finite() && *value > 0.0)
+        // No time and no memory are too little to be measured; no throughput is as bad as can be.
+        let measured = |value: f64| value > 0.0 || (value == 0.0 && self.better == Better::Higher);
+        (self.get)(run).filter(|value| value.is_finite() && measured(*value))
+    }
+
+    /// Whether there is nothing to say of these values: nothing failed anywhere, or nothing came anywhere.
+    pub(super) fn is_idle(&self, mut values: impl Iterator<Item = f64>) -> bool {
+        let idle = if self.name == SUCCEEDED { 1.0 } else { 0.0 };
+        values.all(|value| value == idle)
     }
 }
 
@@ -114,8 +123,11 @@ const fn figure(
 use Better::{Higher, Lower};
 use Unit::{Bytes, BytesPerSecond, Microseconds, Nanoseconds, PerSecond, SecondsPerGb, Share};
 
-/// The name of the share that succeeded, which only runs have in which something failed.
+/// The name of the share that succeeded.
 pub(super) const SUCCEEDED: &str = "succeeded_share";
+
+/// The name of the content that came per second.
+pub(super) const CONTENT: &str = "body_bytes_per_s";
 
 /// All figures, in the order in which they are shown.
 pub(super) const FIGURES: [Figure; 18] = [
@@ -127,18 +139,13 @@ pub(super) const FIGURES: [Figure; 18] = [
         true,
         |run| Some(run.total.requests_per_s),
     ),
-    figure(
-        "body_bytes_per_s",
-        "content",
-        BytesPerSecond,
-        Higher,
-        true,
-        |run| Some(run.total.body_bytes_per_s),
-    ),
+    figure(CONTENT, "content", BytesPerSecond, Higher, true, |run| {
+        Some(run.total.body_bytes_per_s)
+    }),
     figure(SUCCEEDED, "succeeded", Share, Higher, true, |run| {
         let requests = run.total.requests;
         let ended = requests.succeeded + requests.failed;
-        (requests.failed > 0).then(|| requests.succeeded as f64 / ended as f64)
+        Some(requests.succeeded as f64 / ended.max(1) as f64)
     }),
     figure(
         "connect_p50_ns",
@@ -294,5 +301,8 @@ mod tests {
         assert!(near(Better::Higher.loss_percent(100.0, 90.0), 10.0));
         assert!(near(Better::Lower.loss_percent(100.0, 90.0), -10.0));
         assert!(near(Better::Lower.loss_percent(100.0, 125.0), 25.0));
+        assert!(near(Better::Higher.loss_percent(100.0, 0.0), 100.0));
+        assert!(near(Better::Higher.loss_percent(0.0, 0.0), 0.0));
+        assert_eq!(Better::Higher.loss_percent(0.0, 1.0), f64::NEG_INFINITY);
     }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::bench::args::MaxLoss;
-use crate::bench::figures::{FIGURES, Figure, SUCCEEDED};
+use crate::bench::figures::{CONTENT, FIGURES, Figure, SUCCEEDED};
 use crate::bench::options::OptionsError;
 use crate::bench::result::{RESULT_VERSION, RunResult, Setup};
 
@@ -126,31 +126,19 @@ pub fn same_load(kept: &Setup, now: &Setup) -> Result<(), OptionsError> {
     }
 }
 
-/// Every figure that both runs have.
+/// Every figure that both runs have, and that says something of one of them.
 pub(in crate::bench) fn losses(kept: &RunResult, now: &RunResult) -> Vec<Loss> {
     let loss = |figure: &'static Figure| {
-        let (kept, now) = match (figure.of(kept), figure.of(now)) {
-            (None, None) => return None,
-            // A run in which nothing failed has no such figure.
-            _ if figure.name == SUCCEEDED => (succeeded(kept), succeeded(now)),
-            (Some(kept), Some(now)) => (kept, now),
-            _ => return None,
-        };
-        Some(Loss {
+        let (kept, now) = (figure.of(kept)?, figure.of(now)?);
+        let loss = || Loss {
             figure,
             kept,
             now,
             percent: figure.better.loss_percent(kept, now),
-        })
+        };
+        (!figure.is_idle([kept, now].into_iter())).then(loss)
     };
     FIGURES.iter().filter_map(loss).collect()
-}
-
-/// The share of the requests that succeeded.
-fn succeeded(run: &RunResult) -> f64 {
-    let requests = run.total.requests;
-    let ended = requests.succeeded + requests.failed;
-    requests.succeeded as f64 / ended.max(1) as f64
 }
 
 /// The figures then and now, in lines.
@@ -187,8 +175,8 @@ pub(in crate::bench) fn unknown<'a>(losses: &[Loss], limits: &'a [MaxLoss]) -> V
     let names = limits.iter().filter_map(|limit| limit.figure.as_deref());
     names
         .filter(|name| losses.iter().all(|loss| loss.figure.name != *name))
-        // In neither run did anything fail.
-        .filter(|name| *name != SUCCEEDED)
+        // Every run has these: in neither did anything fail, or come.
+        .filter(|name| ![SUCCEEDED, CONTENT].contains(name))
         .collect()
 }
 
@@ -197,6 +185,7 @@ pub(in crate::bench) fn change(percent: f64) -> String {
     match percent {
         percent if percent.abs() < 0.05 => "the same".to_owned(),
         percent if percent > 0.0 => format!("{percent:.1} % worse"),
+        f64::NEG_INFINITY => "better: there was nothing".to_owned(),
         percent => format!("{:.1} % better", -percent),
     }
 }
@@ -247,6 +236,27 @@ mod tests {
         let losses = losses(&kept, &now);
         let share = losses.iter().find(|loss| loss.figure.name == SUCCEEDED);
         assert!((share.unwrap().percent - 50.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_loss_and_no_gap() {
+        let kept = run_result(1e6);
+        let mut now = run_result(1e6);
+        now.total.body_bytes_per_s = 0.0;
+        let content = |losses: &[Loss]| losses.iter().find(|l| l.figure.name == CONTENT).copied();
+        let lost = losses(&kept, &now);
+        let limits = [
+            "50".parse().unwrap(),
+            "body_bytes_per_s=50".parse().unwrap(),
+        ];
+        assert!(content(&lost).unwrap().exceeds(&limits[..1]));
+        assert!(text(&lost, &limits).contains("100.0 % worse  TOO MUCH"));
+        let gained = losses(&now, &kept);
+        assert!(!content(&gained).unwrap().exceeds(&limits));
+        assert!(text(&gained, &limits).contains("better: there was nothing"));
+        // Nothing then and nothing now is within any limit.
+        let none = losses(&now, &now);
+        assert!(content(&none).is_none() && unknown(&none, &limits).is_empty());
     }
 
     #[test]

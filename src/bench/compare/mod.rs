@@ -16,6 +16,8 @@ pub(super) use text::{known, ratio, spread, verdict};
 
 /// Where the random numbers of the statistics begin: the same runs give the same answer.
 pub const SEED: u64 = 1;
+/// The greatest ratio of a round, and the inverse of the least: that of nothing to something is 0, which has no logarithm.
+const GREATEST_RATIO: f64 = 1e6;
 
 /// A whole comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +38,8 @@ pub struct Comparison {
     pub error_probability: f64,
     /// Rounds from which on a difference can be found.
     pub least_rounds: usize,
-    /// The figures that every run of every target has.
+    /// The figures that every run of every target has, but for those that are nothing in all of them; the share that
+    /// succeeded is there if anything failed.
     pub figures: Vec<ComparedFigure>,
     /// The targets with all their runs, the first being what the others are compared with.
     pub targets: Vec<ComparedTarget>,
@@ -84,7 +87,7 @@ pub struct FigureOf {
 /// A figure against that of the first target.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Against {
-    /// The geometric mean of the rounds' ratios, target / first.
+    /// The geometric mean of the rounds' ratios, target / first, each from 1e-6 to 1e6: so they are where one has nothing.
     pub ratio: f64,
     /// The lower and upper end of the interval; none of a single round.
     pub interval: Option<(f64, f64)>,
@@ -155,7 +158,7 @@ impl Comparison {
     }
 }
 
-/// A figure of all targets, when all runs have it.
+/// A figure of all targets, when all runs have it and it says something of one of them.
 fn values(figure: &Figure, targets: &[(String, Vec<RunResult>)]) -> Option<ComparedFigure> {
     let of = |(name, runs): &(String, Vec<RunResult>)| {
         let values: Vec<f64> = runs
@@ -173,12 +176,23 @@ fn values(figure: &Figure, targets: &[(String, Vec<RunResult>)]) -> Option<Compa
             against_first: None,
         })
     };
-    Some(ComparedFigure {
+    let targets: Vec<FigureOf> = targets.iter().map(of).collect::<Option<_>>()?;
+    let mut all = targets.iter().flat_map(|of| of.values.iter().copied());
+    (!figure.is_idle(&mut all)).then(|| ComparedFigure {
         figure: figure.name.to_owned(),
         unit: figure.unit.name().to_owned(),
         better: figure.better.name().to_owned(),
-        targets: targets.iter().map(of).collect::<Option<_>>()?,
+        targets,
     })
+}
+
+/// The logarithm of a round's ratio, which is finite: nothing against nothing is the same.
+fn log_ratio(first: f64, other: f64) -> f64 {
+    if first == other {
+        return 0.0;
+    }
+    let greatest = GREATEST_RATIO.ln();
+    (other / first).ln().clamp(-greatest, greatest)
 }
 
 fn median(sorted: &[f64]) -> Option<f64> {
@@ -194,7 +208,9 @@ fn judge(figures: &mut [ComparedFigure], target: usize, comparisons: usize, enou
         .map(|figure| {
             let (first, other) = (&figure.targets[0].values, &figure.targets[target].values);
             let rounds = first.iter().zip(other);
-            rounds.map(|(first, other)| (other / first).ln()).collect()
+            rounds
+                .map(|(first, other)| log_ratio(*first, *other))
+                .collect()
         })
         .collect();
     let probabilities = probabilities(&logs, SEED);

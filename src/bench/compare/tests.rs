@@ -58,6 +58,38 @@ fn less_than_a_hundredth_is_no_difference() {
 }
 
 #[test]
+fn nothing_at_all_and_failures_of_one_target_are_figures() {
+    let of = |rounds, name: &str| {
+        let comparison = Comparison::new(rounds).unwrap();
+        let figures = comparison.figures.into_iter();
+        let against = |figure: ComparedFigure| figure.targets[1].against_first.unwrap();
+        figures
+            .filter(|figure| figure.figure == name)
+            .map(against)
+            .next()
+    };
+    let (content, succeeded) = ("body_bytes_per_s", "succeeded_share");
+    assert_eq!(of(rounds(10, 1.0), succeeded), None);
+    let mut rounds = rounds(10, 1.0);
+    for run in &mut rounds[1].1 {
+        run.total.body_bytes_per_s = 0.0;
+        run.total.requests.failed = run.total.requests.succeeded;
+    }
+    let against = of(rounds.clone(), content).unwrap();
+    assert_eq!(against.verdict, Verdict::Worse);
+    assert!((against.ratio - 1e-6).abs() < 1e-9, "{against:?}");
+    let against = of(rounds.clone(), succeeded).unwrap();
+    assert_eq!(against.verdict, Verdict::Worse);
+    assert!((against.ratio - 0.5).abs() < 1e-9, "{against:?}");
+    rounds.swap(0, 1);
+    let against = of(rounds.clone(), content).unwrap();
+    assert_eq!(against.verdict, Verdict::Better);
+    assert!((against.ratio - 1e6).abs() < 1.0, "{against:?}");
+    rounds[1].1 = rounds[0].1.clone();
+    assert_eq!(of(rounds, content), None);
+}
+
+#[test]
 fn rounds_that_are_not_whole_do_not_count() {
     let mut rounds = rounds(9, 1.0);
     rounds[1].1.pop();

@@ -480,7 +480,7 @@ fn ratios(comparison: &Comparison, index: usize) -> Option<Panel> {
     };
     Some(Panel {
         title: format!("{name} / {first}"),
-        note: "The ratio of each figure with its 95 % interval. For requests/s and content more is better, for the rest less.",
+        note: "The ratio of each figure with its 95 % interval. For requests/s, content and the share that succeeded more is better, for the rest less.",
         legend: vec![
             legend("good", "better"),
             legend("bad", "worse"),
