@@ -9,6 +9,15 @@ use super::result::{ErrorKind, Mismatch, MismatchKind};
 use super::worker::Shared;
 use crate::h2::{ErrorCode, StreamId};
 
+/// How the server ends its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As it should, so that content that lasts until the end is whole.
+    Whole,
+    /// So that something may be missing.
+    Cut,
+}
+
 impl Connection {
     /// Gives up what has had nothing for too long.
     pub(super) fn check_timeouts(&mut self, shared: &mut Shared) {
@@ -96,7 +105,7 @@ impl Connection {
     }
 
     /// The server has ended the connection.
-    pub(super) fn ended(&mut self, shared: &mut Shared) {
+    pub(super) fn ended(&mut self, end: End, shared: &mut Shared) {
         match self.phase {
             Phase::Closing => return,
             Phase::Connecting => {}
@@ -107,7 +116,8 @@ impl Connection {
             Phase::Open => {
                 shared.recorder.connections.lost += 1;
                 let number = self.number;
-                if let Spoken::H1(side) = &mut self.spoken
+                if end == End::Whole
+                    && let Spoken::H1(side) = &mut self.spoken
                     && side.core.handle_end()
                     && let Some(exchange) = side.exchange.take()
                 {

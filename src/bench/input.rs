@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use super::connection::{
     Connection, H1Side, H2Side, Phase, Receiving, Spoken, code_name, tls_error,
 };
+use super::ending::End;
 use super::h1::{ContentRange, H1Event, Head};
 use super::options::Protocol;
 use super::result::ErrorKind;
@@ -33,7 +34,14 @@ impl Connection {
             return;
         }
         match data {
-            Ok(bytes) if bytes.is_empty() => return self.ended(shared),
+            Ok(bytes) if bytes.is_empty() => {
+                // Over TLS only close_notify says that nothing is missing (RFC 9112, section 9.8).
+                let end = match self.session {
+                    None => End::Whole,
+                    Some(_) => End::Cut,
+                };
+                return self.ended(end, shared);
+            }
             Ok(mut bytes) => {
                 self.progress_ns = shared.now_ns;
                 self.heard_ns = shared.now_ns;
@@ -43,7 +51,7 @@ impl Connection {
             }
             Err(Errno::NOBUFS | Errno::CANCELED | Errno::INTR | Errno::AGAIN) => {}
             // A reset.
-            Err(_) => return self.ended(shared),
+            Err(_) => return self.ended(End::Cut, shared),
         }
         self.go_on_receiving(shared);
     }
@@ -54,10 +62,11 @@ impl Connection {
             return;
         }
         let len = match result {
-            Ok(0) => return self.ended(shared),
+            // Content was still to come.
+            Ok(0) => return self.ended(End::Cut, shared),
             Ok(len) => len,
             Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN) => 0,
-            Err(_) => return self.ended(shared),
+            Err(_) => return self.ended(End::Cut, shared),
         };
         self.progress_ns = shared.now_ns;
         self.heard_ns = shared.now_ns;
@@ -148,7 +157,7 @@ impl Connection {
             .as_ref()
             .is_some_and(|session| session.peer_closed())
         {
-            return self.ended(shared);
+            return self.ended(End::Whole, shared);
         }
         self.refresh(shared);
     }

@@ -9,6 +9,7 @@ mod beginnings;
 mod bodies;
 mod client;
 mod compare;
+mod ends;
 mod omission;
 mod output;
 mod raw;
