@@ -1,6 +1,6 @@
 //! The commands: from arguments to what is printed and kept.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
@@ -79,9 +79,9 @@ fn single(args: &Args) -> Result<Ending, CommandError> {
     if let Some(losses) = &losses {
         text += &kept::text(losses, &args.max_loss);
     }
-    print(&text, &outputs);
     let losses = losses.unwrap_or_default();
-    outputs.write(&Report::Run(&result, &losses))?;
+    let printed = outputs.print(&text);
+    outputs.write(&Report::Run(&result, &losses)).and(printed)?;
     let too_much = losses.iter().any(|loss| loss.exceeds(&args.max_loss))
         || !kept::unknown(&losses, &args.max_loss).is_empty();
     Ok(match is_good(&result) {
@@ -99,6 +99,7 @@ fn compared(args: &CompareArgs) -> Result<Ending, CommandError> {
     stop_on_signals(stop.clone()).map_err(CommandError::Signals)?;
     let mut runs: Vec<Vec<RunResult>> = vec![Vec::new(); targets.len()];
     let mut good = true;
+    let mut printed = Ok(());
     'rounds: for round in 0..rounds {
         for (target, runs) in targets.iter().zip(&mut runs) {
             let title = format!("round {}/{rounds} {}", round + 1, target.name);
@@ -108,7 +109,8 @@ fn compared(args: &CompareArgs) -> Result<Ending, CommandError> {
             }
             if !is_good(&result) {
                 // What went wrong is worth more than a comparison without it.
-                print(&format!("{title}:\n{}\n", summary::text(&result)), &outputs);
+                let text = format!("{title}:\n{}\n", summary::text(&result));
+                printed = printed.and(outputs.print(&text));
                 good = false;
             }
             if result.total.requests.succeeded == 0 || result.outcome == Outcome::ServerGone {
@@ -121,8 +123,9 @@ fn compared(args: &CompareArgs) -> Result<Ending, CommandError> {
     let Some(comparison) = Comparison::new(names.zip(runs).collect()) else {
         return Err(CommandError::NoRound);
     };
-    print(&compare::text(&comparison), &outputs);
-    outputs.write(&Report::Comparison(&comparison))?;
+    let printed = printed.and(outputs.print(&compare::text(&comparison)));
+    let written = outputs.write(&Report::Comparison(&comparison));
+    written.and(printed)?;
     Ok(if good { Ending::Good } else { Ending::Bad })
 }
 
@@ -130,15 +133,6 @@ fn compared(args: &CompareArgs) -> Result<Ending, CommandError> {
 fn watched(options: &Options, stop: &Stop, title: &str) -> Result<RunResult, RunError> {
     let mut live = Live::new(title);
     run(options, stop, &mut |progress| live.show(progress))
-}
-
-/// Prints for people: beside the standard output where that is taken.
-fn print(text: &str, outputs: &Outputs) {
-    // That nobody reads it is no reason to fail.
-    let _ = match outputs.use_stdout() {
-        true => io::stderr().write_all(text.as_bytes()),
-        false => io::stdout().write_all(text.as_bytes()),
-    };
 }
 
 /// Whether something was answered, everything was what it should be, and the server is still there.

@@ -1,8 +1,8 @@
 //! What is printed and written, and with which exit code.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Read;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -147,6 +147,38 @@ fn the_standard_output_has_but_one_thing() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn a_full_disk_is_told_and_other_files_are_written() {
+    let server = server();
+    let url = server.url("/");
+    let folder = TempDir::new().unwrap();
+    let page = folder.path().join("page.html");
+    let run = |more: &[&str], stdout: Stdio| {
+        let mut command = command(&[&[&*url, "--http1", "-n", "5"], more].concat());
+        said(command.stdout(stdout).spawn().unwrap())
+    };
+    let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    for more in [&["--json", "-"][..], &["--html", "-"], &[]] {
+        let said = run(more, full());
+        assert_eq!(said.code, Some(1), "{more:?}: {}", said.err);
+        assert!(
+            said.err.contains("cannot write the standard output"),
+            "{}",
+            said.err
+        );
+    }
+    let html = ["--json", "/dev/full", "--html", page.to_str().unwrap()];
+    let said = run(&html, Stdio::null());
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("cannot write /dev/full"), "{}", said.err);
+    assert!(fs::read_to_string(page).unwrap().contains("<svg"));
+    // That nobody reads it is no fault.
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    drop(reader);
+    let said = run(&["--json", "-"], Stdio::from(writer));
+    assert_eq!(said.code, Some(0), "{}", said.err);
 }
 
 #[test]

@@ -68,32 +68,40 @@ impl Outputs {
     }
 
     /// Whether the standard output is taken, so that a summary for people has to go elsewhere.
-    #[must_use]
-    pub fn use_stdout(&self) -> bool {
+    fn use_stdout(&self) -> bool {
         [&self.json, &self.csv, &self.html]
             .into_iter()
             .flatten()
             .any(|output| matches!(output, Output::Stdout))
     }
 
+    /// Prints for people: beside the standard output where that is taken.
+    ///
+    /// # Errors
+    /// When the standard output could not be written.
+    pub(super) fn print(&self, text: &str) -> Result<(), OutputError> {
+        if self.use_stdout() {
+            // It is said besides, and need not be.
+            let _ = io::stderr().write_all(text.as_bytes());
+            return Ok(());
+        }
+        Output::Stdout.write(text)
+    }
+
     /// Writes a result in each form that was asked for.
     ///
     /// # Errors
-    /// When a file could not be written.
+    /// The first file that could not be written; the others are.
     pub(super) fn write(self, report: &Report<'_>) -> Result<(), OutputError> {
-        if let Some(output) = self.json {
+        let json = self.json.map(|output| {
             output.write(&match report {
                 Report::Run(result, _) => json(result),
                 Report::Comparison(comparison) => json(comparison),
-            })?;
-        }
-        if let Some(output) = self.csv {
-            output.write(&csv::text(report))?;
-        }
-        if let Some(output) = self.html {
-            output.write(&page::text(report))?;
-        }
-        Ok(())
+            })
+        });
+        let csv = self.csv.map(|output| output.write(&csv::text(report)));
+        let html = self.html.map(|output| output.write(&page::text(report)));
+        [json, csv, html].into_iter().flatten().collect()
     }
 }
 
@@ -122,14 +130,23 @@ impl Output {
 
     fn write(self, text: &str) -> Result<(), OutputError> {
         match self {
-            // That nobody reads it is no reason to fail.
-            Self::Stdout => drop(io::stdout().write_all(text.as_bytes())),
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                let wrote = stdout.write_all(text.as_bytes());
+                match wrote.and_then(|()| stdout.flush()) {
+                    // That nobody reads it is no reason to fail.
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError {
+                        path: PathBuf::from("the standard output"),
+                        error,
+                    }),
+                    _ => Ok(()),
+                }
+            }
             Self::File { path, mut file } => {
                 let wrote = truncate(&file).and_then(|()| file.write_all(text.as_bytes()));
-                wrote.map_err(|error| OutputError { path, error })?;
+                wrote.map_err(|error| OutputError { path, error })
             }
         }
-        Ok(())
     }
 }
 
