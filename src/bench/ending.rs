@@ -187,7 +187,6 @@ impl Shared {
         let due_ns = self.now_ns - job.due_ns;
         match exchange.end() {
             Ok(()) => {
-                self.recorder.uploaded(self.requests.upload_bytes());
                 self.recorder.succeeded(&job, first_ns, last_ns, due_ns);
             }
             Err((error, mismatch)) => {

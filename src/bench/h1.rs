@@ -139,8 +139,9 @@ impl H1Connection {
         !self.head.is_empty() || !self.body.is_empty()
     }
 
-    /// Gives the next bytes of the request to `put`, at most `most`.
-    pub(super) fn transmit(&mut self, mut most: usize, mut put: impl FnMut(&[u8])) {
+    /// Gives the next bytes of the request to `put`, at most `most`: how many of them are content.
+    pub(super) fn transmit(&mut self, mut most: usize, mut put: impl FnMut(&[u8])) -> usize {
+        let left = self.body.len();
         for part in [&mut self.head, &mut self.body] {
             let now = part.len().min(most);
             if now > 0 {
@@ -149,6 +150,7 @@ impl H1Connection {
                 most -= now;
             }
         }
+        left - self.body.len()
     }
 
     /// Consumes `input` until there is an event (call again with the rest) or nothing is left of it (`None`).

@@ -209,13 +209,14 @@ fn a_request_goes_out_in_pieces() {
     for piece in [1, 10, 1_000] {
         let mut h1 = H1Connection::new();
         h1.request(head.clone(), Bytes::from_static(b"body"));
-        let mut out = Vec::new();
+        let (mut out, mut content) = (Vec::new(), 0);
         while h1.wants_transmit() {
             let before = out.len();
-            h1.transmit(piece, |bytes| out.extend_from_slice(bytes));
+            content += h1.transmit(piece, |bytes| out.extend_from_slice(bytes));
             assert!(out.len() > before && out.len() - before <= piece);
         }
         assert_eq!(out, [text.as_bytes(), b"body"].concat());
+        assert_eq!(content, 4);
     }
     // Answered before it is out: the rest would be taken for another request.
     let mut h1 = H1Connection::new();

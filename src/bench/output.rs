@@ -67,17 +67,18 @@ impl Connection {
         };
         let plan = &mut shared.slot;
         let mut slot = Slot::new(&mut lease, plan, layout, usize::MAX);
-        match &mut self.spoken {
-            Spoken::Nothing => {}
+        let content = match &mut self.spoken {
+            Spoken::Nothing => 0,
             Spoken::H2(side) => side.core.poll_transmit(&mut slot),
             Spoken::H1(side) => side.core.transmit(slot.room(), |bytes| slot.put(bytes)),
-        }
+        };
         slot.finish();
         if let Some(session) = &mut self.session {
             session
                 .seal(&mut lease, &plan.records)
                 .map_err(|error| super::connection::tls_error(&error))?;
         }
+        shared.recorder.uploaded(content);
         gather.set_buffer(lease);
         gather.push_buffer(plan.used.clone());
         Ok(())

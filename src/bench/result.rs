@@ -184,7 +184,7 @@ pub struct Requests {
 pub struct Bytes {
     /// Content of responses, after chunked framing, of succeeded and failed requests alike.
     pub body: u64,
-    /// Content of requests that was handed to sockets.
+    /// Content of requests that was handed to sockets, whatever became of the request.
     pub uploaded: u64,
     /// All that was read from sockets, TLS and framing included.
     pub received: u64,

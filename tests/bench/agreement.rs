@@ -93,6 +93,23 @@ fn with_the_servers_counters() {
     }
 }
 
+#[test]
+fn content_counts_as_uploaded_although_it_is_refused() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("file"), b"content").unwrap();
+    let server = Server::start(folder.path(), &["--shards", "1"]);
+    for (scheme, address) in [("http", server.http), ("https", server.https)] {
+        for way in [&[][..], &["--http1"]] {
+            let url = format!("{scheme}://{address}/file");
+            let load = [&*url, "-k", "-n", "20", "--upload", "1000"];
+            let result = result(&[&load, way].concat(), 1);
+            assert_eq!(number(&result, "/total/statuses/405") as u64, 20);
+            // So little goes out with the head, before there is an answer.
+            assert_eq!(number(&result, "/total/bytes/uploaded") as u64, 20_000);
+        }
+    }
+}
+
 /// Every connection gets requests, also one on which nothing ever happens before its first: over HTTP/1.1 in the clear.
 #[test]
 fn every_connection_takes_part() {

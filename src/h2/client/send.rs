@@ -26,27 +26,30 @@ impl ClientConnection {
             || (!self.bodies.is_empty() && self.send_window.available() > 0)
     }
 
-    /// Fills the slot with all there is to say, in order. A slot has room for the preface and SETTINGS.
-    pub fn poll_transmit<F>(&mut self, slot: &mut Slot<'_, F>) {
+    /// Fills the slot with all there is to say, in order: how many bytes of it are content. A slot has room for the
+    /// preface and SETTINGS.
+    pub fn poll_transmit<F>(&mut self, slot: &mut Slot<'_, F>) -> usize {
         if !self.preface_sent {
             slot.put(PREFACE);
             self.preface_sent = true;
         }
         if !self.put_pending(slot) || !self.put_control(slot) {
-            return;
+            return 0;
         }
         while self.may_begin()
             && let Some(id) = self.fresh.pop_front()
         {
             if !self.put_request(slot, id) {
-                return;
+                return 0;
             }
         }
-        while let Some(id) = self.bodies.pop_front() {
-            if !self.put_data(slot, id) {
-                return;
-            }
+        let mut content = 0;
+        while let Some(id) = self.bodies.pop_front()
+            && let Some(len) = self.put_data(slot, id)
+        {
+            content += len;
         }
+        content
     }
 
     fn frame_limit(&self) -> usize {
@@ -208,15 +211,16 @@ impl ClientConnection {
         }
     }
 
-    /// Puts one DATA frame of the stream that was taken from the queue; whether the slot may take more.
-    fn put_data<F>(&mut self, slot: &mut Slot<'_, F>, id: StreamId) -> bool {
+    /// Puts one DATA frame of the stream that was taken from the queue, if that can send: how much content, or `None` when
+    /// the slot takes no more.
+    fn put_data<F>(&mut self, slot: &mut Slot<'_, F>, id: StreamId) -> Option<usize> {
         let limit = self.frame_limit();
         let Some(stream) = self.streams.get_mut(&id) else {
-            return true;
+            return Some(0);
         };
         stream.queued = false;
         if !stream.can_send() {
-            return true;
+            return Some(0);
         }
         let window = stream
             .send_window
@@ -228,7 +232,7 @@ impl ClientConnection {
         if len == 0 {
             stream.queued = true;
             self.bodies.push_front(id);
-            return false;
+            return None;
         }
         let end = len == stream.body.len();
         let header = FrameHeader {
@@ -249,7 +253,7 @@ impl ClientConnection {
         debug_assert!(consumed.is_ok());
         self.queue_body(id);
         self.retire(id);
-        true
+        Some(len)
     }
 }
 
