@@ -1,9 +1,10 @@
 //! `ringlane bench`, run to its end.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,6 +57,24 @@ pub(crate) fn said(child: Child) -> Said {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Starts it, and returns once it has said this on stderr; what else it says there is read by the thread.
+pub(crate) fn begun(mut command: Command, says: &str) -> (Child, JoinHandle<()>) {
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stderr.take().unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains(says) {
+        let mut byte = [0];
+        let read = pipe.read(&mut byte).unwrap();
+        assert_eq!(read, 1, "{}", String::from_utf8_lossy(&said));
+        said.extend(byte);
+    }
+    let rest = thread::spawn(move || {
+        let mut rest = Vec::new();
+        pipe.read_to_end(&mut rest).unwrap();
+    });
+    (child, rest)
 }
 
 /// Runs it for its result; panics unless it ends with this exit code.

@@ -4,10 +4,11 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::client::{bench, result};
+use super::client::{begun, bench, command, result, said};
 use super::raw::{Raw, respond};
 use super::server::Server;
 
@@ -137,6 +138,26 @@ fn a_server_that_answers_nothing_is_no_comparison() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn an_interrupt_leaves_the_rounds_until_then() {
+    let server = takes(1);
+    let (a, b) = (
+        format!("A={}", server.url("/")),
+        format!("B={}", server.url("/")),
+    );
+    let command = command(&[
+        "compare", &a, &b, "--http1", "-d", "50ms", "--rounds", "1000", "--json", "-",
+    ]);
+    let (child, rest) = begun(command, "round 2/1000 B");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let said = said(child);
+    rest.join().unwrap();
+    assert_eq!(said.code, Some(0));
+    let comparison: Value = serde_json::from_str(&said.out).unwrap();
+    let rounds = comparison["rounds"].as_u64().unwrap();
+    assert!((1..1000).contains(&rounds), "{rounds}");
 }
 
 #[test]

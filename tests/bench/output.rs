@@ -1,16 +1,15 @@
 //! What is printed and written, and with which exit code.
 
 use std::fs::{self, OpenOptions};
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::thread::{self, JoinHandle};
+use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::client::{bench, command, result, said};
+use super::client::{begun, bench, command, result, said};
 use super::raw::{Raw, respond};
 
 fn server() -> Raw {
@@ -232,35 +231,16 @@ fn what_goes_wrong_has_its_exit_code() {
     assert_eq!(bench(&[]).code, Some(2));
 }
 
-/// A run that has begun, as it says, and the thread that reads what else it says on stderr.
-fn begun(mut command: Command) -> (Child, JoinHandle<()>) {
-    let mut child = command.spawn().unwrap();
-    let mut began = Vec::new();
-    let mut pipe = child.stderr.take().unwrap();
-    while !String::from_utf8_lossy(&began).contains("req/s") {
-        let mut byte = [0];
-        assert_eq!(
-            pipe.read(&mut byte).unwrap(),
-            1,
-            "{}",
-            String::from_utf8_lossy(&began)
-        );
-        began.extend(byte);
-    }
-    let rest = thread::spawn(move || {
-        let mut rest = Vec::new();
-        pipe.read_to_end(&mut rest).unwrap();
-    });
-    (child, rest)
-}
-
 #[test]
 fn an_interrupt_shows_what_there_is() {
     let server = server();
     let url = server.url("/");
     // timeout(1) signals its child and then its group: that is one order.
     for signals in [&[Signal::INT][..], &[Signal::TERM, Signal::INT]] {
-        let (child, rest) = begun(command(&[&url, "--http1", "-d", "600s", "--json", "-"]));
+        let (child, rest) = begun(
+            command(&[&url, "--http1", "-d", "600s", "--json", "-"]),
+            "req/s",
+        );
         for &signal in signals {
             kill_process(Pid::from_child(&child), signal).unwrap();
         }
@@ -283,7 +263,7 @@ fn a_second_interrupt_later_ends_a_run_that_does_not_end() {
     rustix::io::ioctl_fionbio(&writer, false).unwrap();
     let mut command = command(&[&server.url("/"), "--http1", "-d", "600s", "--json", "-"]);
     command.stdout(writer);
-    let (child, rest) = begun(command);
+    let (child, rest) = begun(command, "req/s");
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::INT).unwrap();
     thread::sleep(Duration::from_millis(1500));

@@ -26,8 +26,8 @@ Examples:
       Downloads, each byte compared with a local file, in frames as large as the server likes
   ringlane bench http://h/disk.iso -c 64 --random-range 64k --http1
       Random pieces over HTTP/1.1
-  ringlane bench http://127.0.0.1:8080/1k -c 10 -m 10 --pid $(pidof nginx)
-      And what it costs the server, its children included
+  ringlane bench http://127.0.0.1:8080/1k -c 10 -m 10 --pid $(pgrep -o nginx)
+      And what it costs the server: its oldest process, whose children are included
 
 Compared, kept, shown:
   ringlane bench http://h/1k -c 10 --json kept.json --html page.html
@@ -60,9 +60,12 @@ What is printed:
   hundred comparisons. That takes 8 rounds at least for two targets, 9 for three.
 
 Exit codes:
-  0  every round was made, whatever the outcome
-  1  a server answered nothing in a round or went away, a body was wrong, or a result could not be written
-  2  the arguments cannot be used";
+  0  every round was made, or all until an interrupt, whatever the outcome
+  1  a server answered nothing in a round or went away, a body was wrong, a result could not be written, or an interrupt
+     came in the first round
+  2  the arguments cannot be used
+  130  interrupted again half a second later: the first SIGINT or SIGTERM ends the load, and shows what the whole rounds
+     until then say";
 
 /// The arguments of `ringlane bench`.
 #[derive(Clone, Debug, Default, ClapArgs)]
