@@ -77,6 +77,7 @@ pub(super) fn run_result(ns: f64) -> RunResult {
             max_frame_size_bytes: 16_384,
             frame_policy: "none".to_owned(),
             tls_resumption: true,
+            fields: Vec::new(),
             upload_bytes: 0,
             range: None,
             verify: "none".to_owned(),

@@ -213,7 +213,7 @@ fn compare(file: &File, offset: u64, data: &[u8]) -> Option<MismatchKind> {
     None
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -90,6 +90,10 @@ pub fn same_load(kept: &Setup, now: &Setup) -> Result<(), OptionsError> {
             .join(" ")
     };
     let load = |setup: &Setup| serde_json::to_string(&setup.load).unwrap_or_default();
+    let fields = |setup: &Setup| match &setup.fields[..] {
+        [] => "none".to_owned(),
+        fields => fields.join(" "),
+    };
     let range = |setup: &Setup| setup.range.clone().unwrap_or_else(|| "none".to_owned());
     type Get = fn(&Setup) -> &dyn Display;
     let options: [(&'static str, Get); 11] = [
@@ -110,6 +114,7 @@ pub fn same_load(kept: &Setup, now: &Setup) -> Result<(), OptionsError> {
         ("the URLs", targets(kept), targets(now)),
         ("the load", load(kept), load(now)),
         ("--range", range(kept), range(now)),
+        ("-H (hashes)", fields(kept), fields(now)),
         (
             "cores:",
             kept.cores.len().to_string(),
@@ -275,6 +280,10 @@ mod tests {
         now.streams = 7;
         let error = same_load(&kept, &now).unwrap_err().to_string();
         assert!(error.contains("had --streams 1, this one has 7"), "{error}");
+        let mut now = kept.clone();
+        now.fields = vec!["accept-encoding=0a1b2c3d".to_owned()];
+        let error = same_load(&kept, &now).unwrap_err().to_string();
+        assert!(error.contains("had -H (hashes) none, this"), "{error}");
     }
 
     #[test]

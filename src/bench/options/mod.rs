@@ -238,6 +238,7 @@ impl Options {
             }
             .to_owned(),
             tls_resumption: self.tls_resumption,
+            fields: protocol::marks(&self.fields),
             upload_bytes: self.upload.as_ref().map_or(0, |body| body.len() as u64),
             range: match &self.part {
                 Part::Whole => None,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -10,6 +11,7 @@ use super::error::{conflict, out_of_range};
 use super::{OptionsError, Protocol};
 use crate::bench::args::{self, LoadArgs};
 use crate::bench::target::Origin;
+use crate::bench::verify::hex;
 use crate::h2::client::{ClientConfig, FramePolicy};
 use crate::h2::limits::{DEFAULT_WINDOW, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 use crate::transport::tls::Trust;
@@ -19,6 +21,10 @@ const DEFAULT_STREAM_WINDOW: u32 = 64 << 20;
 const DEFAULT_CONNECTION_WINDOW: u32 = 1 << 30;
 /// Most requests in flight on one connection: far more than any server takes.
 const MAX_STREAMS: u32 = 1 << 20;
+/// The user-agent when nothing is said.
+const USER_AGENT: &str = concat!("ringlane/", env!("CARGO_PKG_VERSION"));
+/// Bytes of a value's hash that are kept: enough to tell two values apart, too few to find out one by trying.
+const MARK_BYTES: usize = 4;
 
 /// Where systems keep the certificates that they trust.
 const SYSTEM_TRUST: [&str; 4] = [
@@ -70,15 +76,24 @@ pub(super) fn streams(args: &LoadArgs, protocols: &[Protocol]) -> Result<u32, Op
     Ok(streams)
 }
 
+/// Fields by which two loads can be told apart: see [`Setup::fields`](crate::bench::result::Setup::fields).
+pub(super) fn marks(fields: &[(String, String)]) -> Vec<String> {
+    let mark = |(name, value): &(String, String)| {
+        let hash = digest(&SHA256, value.as_bytes());
+        format!("{name}={}", hex(&hash.as_ref()[..MARK_BYTES]))
+    };
+    let added = fields.iter().filter(|(_, value)| value != USER_AGENT);
+    let mut marks: Vec<String> = added.map(mark).collect();
+    marks.sort_unstable();
+    marks
+}
+
 /// The fields of each request. `Host` becomes the authority.
 pub(super) fn fields(
     headers: &[String],
     origin: &mut Origin,
 ) -> Result<Vec<(String, String)>, OptionsError> {
-    let mut fields = vec![(
-        "user-agent".to_owned(),
-        concat!("ringlane/", env!("CARGO_PKG_VERSION")).to_owned(),
-    )];
+    let mut fields = vec![("user-agent".to_owned(), USER_AGENT.to_owned())];
     for header in headers {
         let wrong = |why| OptionsError::Header {
             field: header.clone(),

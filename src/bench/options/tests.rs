@@ -44,6 +44,17 @@ fn defaults() {
 }
 
 #[test]
+fn added_fields_are_marked_but_not_kept() {
+    let marks = |line: &str| options(line).unwrap().setup().fields;
+    assert_eq!(marks(""), [] as [&str; 0]);
+    let two = marks("-H x-token:secret -H accept-encoding:gzip");
+    assert_eq!(two, marks("-H accept-encoding:gzip -H x-token:secret"));
+    assert_ne!(two, marks("-H accept-encoding:br -H x-token:secret"));
+    // As sha256sum has it.
+    assert_eq!(two[1], "x-token=2bb80d53");
+}
+
+#[test]
 fn loads() {
     let load = |line: &str| options(line).map(|options| (options.load, options.connections));
     assert_eq!(load("-n 100 -c 3"), Ok((Load::Requests(100), 3)));
