@@ -45,7 +45,9 @@ impl Latency {
     /// The value that `percent` (0 to 100) of the values do not exceed; `None` when there are no values.
     #[must_use]
     pub fn at(&self, percent: f64) -> Option<u64> {
-        let rank = (percent / 100.0 * self.count as f64).ceil().max(1.0) as u64;
+        // What rounding adds is no value more: 99.9 / 100 * 1,000 is a little above 999.
+        let exact = percent / 100.0 * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
+        let rank = exact.ceil().max(1.0) as u64;
         let mut below = 0;
         let (ns, _) = self.buckets.iter().find(|(_, count)| {
             below += count;
@@ -71,22 +73,24 @@ impl From<&Histogram<u64>> for Latency {
         if histogram.is_empty() {
             return Self::default();
         }
-        let percentile = |percent| Percentile {
-            percent,
-            ns: histogram.value_at_percentile(percent).min(histogram.max()),
-        };
         let bucket = |value: hdrhistogram::iterators::IterationValue<u64>| {
             (value.value_iterated_to(), value.count_at_value())
         };
-        Self {
+        let mut latency = Self {
             count: histogram.len(),
             min_ns: histogram.min(),
             mean_ns: histogram.mean(),
             stdev_ns: histogram.stdev(),
             max_ns: histogram.max(),
-            percentiles: PERCENTILES.into_iter().map(percentile).collect(),
+            percentiles: Vec::new(),
             buckets: histogram.iter_recorded().map(bucket).collect(),
-        }
+        };
+        let percentile = |percent| {
+            let ns = latency.at(percent)?;
+            Some(Percentile { percent, ns })
+        };
+        latency.percentiles = PERCENTILES.into_iter().filter_map(percentile).collect();
+        latency
     }
 }
 
@@ -128,6 +132,32 @@ mod tests {
                 .iter()
                 .all(|p| latency.at(p.percent) == Some(p.ns))
         );
+    }
+
+    #[test]
+    fn ranks_are_exact_where_there_is_no_rounding() {
+        for (count, percent, rank) in [
+            (1_000u64, 99.9, 999),
+            (3_000, 99.9, 2_997),
+            (1_000, 99.0, 990),
+            (10_000, 99.99, 9_999),
+            (10_001, 99.99, 10_000),
+            (1_001, 99.9, 1_000),
+            (10, 50.0, 5),
+            (10, 0.0, 1),
+            (10, 100.0, 10),
+        ] {
+            // Of the greatest 2,000 values each has a bucket of its own.
+            let equal = count.saturating_sub(2_000);
+            let mut histogram = histogram();
+            histogram.record_n(0, equal).unwrap();
+            for value in 1..=count - equal {
+                histogram.record(value).unwrap();
+            }
+            let latency = Latency::from(&histogram);
+            let value = rank - equal;
+            assert_eq!(latency.at(percent), Some(value), "{percent} of {count}");
+        }
     }
 
     #[test]
