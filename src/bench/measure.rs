@@ -26,7 +26,7 @@ struct Record {
     last_byte: Histogram<u64>,
     /// Last byte from when it was due; in an open model only.
     from_due: Histogram<u64>,
-    /// How old were the requests that never ended: timed out, or unfinished.
+    /// How old were the requests that got no whole response: given up, cut off, or unfinished.
     ages: Histogram<u64>,
 }
 
@@ -256,7 +256,11 @@ impl Recorder {
             return;
         };
         record.requests.failed += 1;
-        if error == ErrorKind::Timeout {
+        let whole = matches!(
+            error,
+            ErrorKind::Status { .. } | ErrorKind::RangeIgnored | ErrorKind::Mismatch
+        );
+        if !whole {
             record_n(&mut record.ages, age_ns, 1);
         }
         *record.errors.entry(error).or_default() += 1;

@@ -42,22 +42,23 @@ fn a_stall_shows_in_the_corrected_latencies_of_a_closed_model() {
 
 #[test]
 fn a_stall_that_does_not_end_counts_with_its_age() {
-    for timed_out in [false, true] {
+    for failure in [None, Some(ErrorKind::Timeout), Some(ErrorKind::Closed)] {
+        let failed = u64::from(failure.is_some());
         let mut recorder = recorder(false);
         for _ in 0..900 {
             recorder.succeeded(&JOB, MS, 10 * MS, 10 * MS);
         }
         // And one that is in flight as usual.
         recorder.unfinished(&JOB, 3 * MS);
-        match timed_out {
-            true => recorder.failed(&JOB, ErrorKind::Timeout, 1_000 * MS),
-            false => recorder.unfinished(&JOB, 1_000 * MS),
+        match failure {
+            Some(error) => recorder.failed(&JOB, error, 1_000 * MS),
+            None => recorder.unfinished(&JOB, 1_000 * MS),
         }
         let total = recorder.total(10.0);
         assert_eq!(total.latency.last_byte.count, 900);
         assert_eq!(total.latency.corrected.count, 1_000);
         assert!(near(total.latency.corrected.at(95.0), 500));
-        assert_eq!(total.requests.failed, u64::from(timed_out));
+        assert_eq!(total.requests.failed, failed);
     }
 }
 

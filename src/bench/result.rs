@@ -274,8 +274,8 @@ pub struct Latencies {
     /// from the raw figure; for a response that took `t`, HdrHistogram's correction adds one of `t - i`, `t - 2i`, ...
     /// as long as that is at least `i`, the expected interval: the median of the target's raw latencies.
     ///
-    /// Requests unfinished at the end are in here with the age that they had then, when that is above the expected
-    /// interval: they took at least that.
+    /// Requests that were given up, cut off, or unfinished at the end are in here with the age that they had then, when
+    /// that is above the expected interval: they took at least that.
     pub corrected: Latency,
 }
 
