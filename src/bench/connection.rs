@@ -295,16 +295,17 @@ impl Connection {
     }
 
     fn request(&mut self, job: Job, shared: &mut Shared) -> Result<(), RequestError> {
-        let exchange = Exchange::new(job, shared.requests.are_ranges(), shared.now_ns);
+        let range = shared.requests.next_range(job.target);
+        let exchange = Exchange::new(job, range, shared.now_ns);
         match &mut self.spoken {
             Spoken::Nothing => return Err(RequestError::Busy),
             Spoken::H2(side) => {
-                let request = shared.requests.h2(job.target);
+                let request = shared.requests.h2(job.target, range);
                 let stream = side.core.request(request)?;
                 side.exchanges.insert(stream, exchange);
             }
             Spoken::H1(side) => {
-                let (head, body) = shared.requests.h1(job.target);
+                let (head, body) = shared.requests.h1(job.target, range);
                 side.core.request(head, body);
                 side.exchange = Some(exchange);
                 side.made += 1;

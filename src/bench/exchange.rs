@@ -2,6 +2,7 @@
 
 use super::feed::Job;
 use super::h1::Head;
+use super::range::Asked;
 use super::result::{ErrorKind, MismatchKind};
 use super::verify::{Check, Verifier};
 
@@ -16,22 +17,22 @@ pub(super) struct Exchange {
     /// When anything of the response came last.
     pub(super) progress_ns: u64,
     status: u16,
-    /// A range was asked for.
-    ranged: bool,
-    /// Something else than a range came.
+    /// The range that was asked for.
+    asked: Option<Asked>,
+    /// Something else came.
     range_ignored: bool,
     verifier: Option<Box<Verifier>>,
 }
 
 impl Exchange {
-    pub(super) fn new(job: Job, ranged: bool, now_ns: u64) -> Self {
+    pub(super) fn new(job: Job, asked: Option<Asked>, now_ns: u64) -> Self {
         Self {
             job,
             started_ns: now_ns,
             first_ns: 0,
             progress_ns: now_ns,
             status: 0,
-            ranged,
+            asked,
             range_ignored: false,
             verifier: None,
         }
@@ -46,9 +47,10 @@ impl Exchange {
             return;
         }
         let range = head.content_range.filter(|_| head.status == 206);
-        self.range_ignored = self.ranged && range.is_none();
+        let is_other = |asked: Asked| !range.is_some_and(|range| asked.is(&range));
+        self.range_ignored = self.asked.is_some_and(is_other);
         let offset = range.map_or(0, |range| range.first);
-        let len = range.map(|range| range.last - range.first + 1);
+        let len = range.map(|range| range.len());
         self.verifier = check.begin(offset, len);
     }
 

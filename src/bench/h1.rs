@@ -3,6 +3,8 @@
 use bytes::{Buf, Bytes};
 use httparse::{EMPTY_HEADER, Status};
 
+use super::range::ContentRange;
+
 /// The longest head of a response, in bytes, and the longest line of chunked framing.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Most fields of a response.
@@ -35,33 +37,6 @@ pub(super) struct Head {
     pub(super) content_length: Option<u64>,
     /// The range that it has of how much, by `content-range`.
     pub(super) content_range: Option<ContentRange>,
-}
-
-/// `Content-Range: bytes first-last/complete` (RFC 9110, section 14.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ContentRange {
-    pub(super) first: u64,
-    pub(super) last: u64,
-    /// `None` for `*`.
-    pub(super) complete: Option<u64>,
-}
-
-impl ContentRange {
-    /// Reads the field's value; `None` when it is of another unit, unsatisfied or malformed.
-    pub(super) fn parse(value: &[u8]) -> Option<Self> {
-        let value = std::str::from_utf8(value).ok()?.strip_prefix("bytes ")?;
-        let (range, complete) = value.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let range = Self {
-            first: first.parse().ok()?,
-            last: last.parse().ok()?,
-            complete: match complete {
-                "*" => None,
-                complete => Some(complete.parse().ok()?),
-            },
-        };
-        (range.first <= range.last).then_some(range)
-    }
 }
 
 /// What has come of a response.

@@ -8,8 +8,9 @@ use super::connection::{
     Connection, H1Side, H2Side, Phase, Receiving, Spoken, code_name, tls_error,
 };
 use super::ending::End;
-use super::h1::{ContentRange, H1Event, Head};
+use super::h1::{H1Event, Head};
 use super::options::Protocol;
+use super::range::ContentRange;
 use super::result::ErrorKind;
 use super::worker::Shared;
 use crate::h2::StreamError;

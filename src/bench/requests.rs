@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use super::h1::{self, ContentRange, Head};
+use super::h1::{self, Head};
 use super::load::Random;
 use super::options::{Options, Part};
+use super::range::{Asked, ContentRange};
 use crate::h2;
 
 /// The requests of all targets, for one worker.
@@ -90,40 +91,45 @@ impl Requests {
         }
     }
 
-    /// The next request for a target over HTTP/2.
-    pub(super) fn h2(&mut self, target: u32) -> h2::client::Request {
-        match self.random_range(target) {
-            None => self.targets[target as usize].h2.clone(),
-            Some(range) => {
-                let path = &self.targets[target as usize].path;
+    /// A request for `range` of a target over HTTP/2.
+    pub(super) fn h2(&self, target: u32, range: Option<Asked>) -> h2::client::Request {
+        let prepared = &self.targets[target as usize];
+        match (&self.part, range) {
+            (Part::Random(_), Some(range)) => {
+                let range = format!("bytes={range}");
                 self.maker
-                    .h2(path, Some(&range))
+                    .h2(&prepared.path, Some(&range))
                     .with_body(self.body.clone())
             }
+            _ => prepared.h2.clone(),
         }
     }
 
-    /// The next request for a target over HTTP/1.1: head and content.
-    pub(super) fn h1(&mut self, target: u32) -> (Bytes, Bytes) {
-        let head = match self.random_range(target) {
-            None => self.targets[target as usize].h1.clone(),
-            Some(range) => self
-                .maker
-                .h1(&self.targets[target as usize].path, Some(&range)),
+    /// A request for `range` of a target over HTTP/1.1: head and content.
+    pub(super) fn h1(&self, target: u32, range: Option<Asked>) -> (Bytes, Bytes) {
+        let prepared = &self.targets[target as usize];
+        let head = match (&self.part, range) {
+            (Part::Random(_), Some(range)) => {
+                let range = format!("bytes={range}");
+                self.maker.h1(&prepared.path, Some(&range))
+            }
+            _ => prepared.h1.clone(),
         };
         (head, self.body.clone())
     }
 
-    /// Another place each time; the beginning as long as it is not known how long the target is.
-    fn random_range(&mut self, target: u32) -> Option<String> {
-        let Part::Random(bytes) = self.part else {
-            return None;
+    /// The part that is asked for next: a random one is in another place each time, at the beginning as long as it is not
+    /// known how long the target is.
+    pub(super) fn next_range(&mut self, target: u32) -> Option<Asked> {
+        let bytes = match self.part {
+            Part::Whole => return None,
+            Part::Fixed(range) => return Some(range),
+            Part::Random(bytes) => bytes,
         };
         let complete = self.targets[target as usize].complete.unwrap_or(0);
         let places = complete.saturating_sub(bytes).saturating_add(1);
         let first = self.random.below(places);
-        let last = first.saturating_add(bytes - 1);
-        Some(format!("bytes={first}-{last}"))
+        Some(Asked::Between(first, first.saturating_add(bytes - 1)))
     }
 
     /// Whether parts of targets are asked for.

@@ -250,7 +250,7 @@ pub enum ErrorKind {
         /// The status.
         status: u16,
     },
-    /// A range was asked for and something else came.
+    /// A range was asked for and something else came: all of it, or another range.
     RangeIgnored,
     /// The body is not what it should be: see [`RunResult::mismatches`].
     Mismatch,

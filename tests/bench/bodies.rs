@@ -171,6 +171,38 @@ fn a_wrong_byte_of_a_body_that_never_ends_is_told() {
 }
 
 #[test]
+fn another_range_than_the_one_asked_for_is_no_success() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), content()).unwrap();
+    let server = Raw::start(|stream| {
+        let head = format!(
+            "HTTP/1.1 206 Some\r\ncontent-range: bytes 0-9/{LEN}\r\ncontent-length: 10\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), &content()[..10]].concat())
+    });
+    let url = server.url("/");
+    let path = file.path().to_str().unwrap();
+    let expect = ["--http1", "-n", "1", "--expect", path];
+    for (range, code) in [("0-9", 0), ("10-19", 1), ("0-", 1), ("-10", 1)] {
+        let asked = format!("--range={range}");
+        let result = result(&[&[&*url, &*asked], &expect[..]].concat(), code);
+        let errors = &result["total"]["errors"];
+        assert_eq!(
+            code == 1,
+            errors[0]["kind"] == "range_ignored",
+            "{range}: {errors}"
+        );
+    }
+    // The first request asks for the beginning, since nothing is known of the target.
+    let load = [&*url, "--http1", "-n", "50", "--random-range", "10"];
+    let result = result(&load, 0);
+    assert!(
+        result["total"]["requests"]["failed"].as_u64() > Some(40),
+        "{result}"
+    );
+}
+
+#[test]
 fn the_summary_names_what_is_wrong() {
     let folder = folder();
     let server = Server::start(folder.path(), &["--shards", "1"]);

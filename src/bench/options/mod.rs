@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use super::args::{self, Args, Switch};
 use super::figures::FIGURES;
+use super::range::Asked;
 use super::result::{LoadSetup, Setup, TargetSetup};
 use super::target::{Origin, Target, targets};
 use super::verify::{Check, Expected, parse_sha256};
@@ -70,8 +71,8 @@ impl Load {
 pub enum Part {
     /// All of it.
     Whole,
-    /// This range, as in the `Range` field behind `bytes=`.
-    Fixed(String),
+    /// This range.
+    Fixed(Asked),
     /// So many bytes from somewhere.
     Random(u64),
 }
@@ -272,18 +273,10 @@ fn part(args: &Args) -> Result<Part, OptionsError> {
         (None, None) => Ok(Part::Whole),
         (None, Some(args::Bytes(0))) => Err(out_of_range("--random-range", "at least 1", 0)),
         (None, Some(bytes)) => Ok(Part::Random(bytes.0)),
-        (Some(range), None) => {
-            let wrong = || OptionsError::ByteRange(range.clone());
-            let (first, last) = range.split_once('-').ok_or_else(wrong)?;
-            let number = |digits: &str| digits.parse::<u64>().map_err(|_| wrong());
-            match (first, last) {
-                ("", last) => drop(number(last)?),
-                (first, "") => drop(number(first)?),
-                (first, last) if number(first)? > number(last)? => return Err(wrong()),
-                _ => {}
-            }
-            Ok(Part::Fixed(range.clone()))
-        }
+        (Some(range), None) => match Asked::parse(range) {
+            Some(range) => Ok(Part::Fixed(range)),
+            None => Err(OptionsError::ByteRange(range.clone())),
+        },
     }
 }
 
