@@ -225,7 +225,12 @@ pub struct LoadArgs {
     pub headers: Vec<String>,
 
     /// Ask for a range of bytes: `0-499`, `500-` or `-500`
-    #[arg(long, value_name = "FIRST-LAST", help_heading = "What to ask for")]
+    #[arg(
+        long,
+        value_name = "FIRST-LAST",
+        allow_hyphen_values = true,
+        help_heading = "What to ask for"
+    )]
     pub range: Option<String>,
 
     /// Ask for so many bytes from a random place, another for each request

@@ -119,6 +119,7 @@ fn parts_and_uploads() {
     for range in ["0-0", "5-", "-5"] {
         let asked = Asked::parse(range).unwrap();
         assert_eq!(part(&format!("--range={range}")), Ok(Part::Fixed(asked)));
+        assert_eq!(part(&format!("--range {range}")), Ok(Part::Fixed(asked)));
     }
     assert_eq!(part("--random-range 64k"), Ok(Part::Random(65_536)));
     let upload = options("--upload 3k").unwrap().upload;
