@@ -279,7 +279,8 @@ impl<'a, H: Control> Lifecycle<'a, H> {
                 shard.handle.snapshot();
             }
             // After a time without running (a suspended machine) the missed lines are left out.
-            self.next_report = Some((at + interval).max(now));
+            let next = at + interval;
+            self.next_report = Some(if next <= now { now + interval } else { next });
         }
     }
 
@@ -520,6 +521,24 @@ mod tests {
         let ended = Event::Shard(Report::Final(snapshot(0)));
         let (result, _) = live(60, &[Ends::Never], vec![ended]);
         assert!(matches!(result, Err(ServerError::Ended { shard: 0 })));
+    }
+
+    #[test]
+    fn after_a_pause_the_next_report_is_a_whole_interval_away() {
+        let settings = File {
+            report: std::num::NonZeroU32::new(2),
+            ..File::default()
+        };
+        let config = Config::new(settings).unwrap();
+        let (_events, inbox) = channel();
+        let mut lifecycle = Lifecycle::<Fake>::new(&config, inbox, None);
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        lifecycle.next_report = Some(at(2));
+        for (now, next) in [(2, 4), (5, 6), (13, 15), (17, 19)] {
+            lifecycle.tick(at(now));
+            assert_eq!(lifecycle.next_report, Some(at(next)), "{now}");
+        }
     }
 
     #[test]
