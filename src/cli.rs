@@ -47,7 +47,7 @@ Signals:
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub struct ServeArgs {
-    /// The folder to serve [default: the current one]
+    /// The folder to serve [default: the current one; with --config what that names]
     pub root: Option<PathBuf>,
 
     /// Serve HTTP/2 and HTTP/1.1 in the clear here; repeatable; `none` switches it off [default: 127.0.0.1:8080]

@@ -205,6 +205,19 @@ fn the_example_of_the_readme_is_accepted() {
     accepted(&home, &["--config", "r.toml"]);
 }
 
+/// The current folder of a service is `/`, unless its unit says otherwise.
+#[test]
+fn a_file_that_names_no_folder_publishes_none() {
+    let home = home();
+    fs::write(home.path().join("r.toml"), "shards = 1\n").unwrap();
+    let said = refused(&home, &["--config", "r.toml"]);
+    assert!(
+        said.starts_with("ringlane: r.toml: no folder to serve") && said.contains("root ="),
+        "{said}"
+    );
+    accepted(&home, &[".", "--config", "r.toml"]);
+}
+
 #[test]
 fn flags_win_over_the_file_and_its_paths_are_relative_to_it() {
     let home = home();

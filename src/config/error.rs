@@ -39,6 +39,14 @@ pub enum ConfigError {
         /// The reason.
         source: io::Error,
     },
+    /// A file that names no folder: the current one of a service is `/`, or any other that nobody chose.
+    #[error(
+        "{}: no folder to serve is named: write `root = \"/srv/files\"` or a [[site]], or give one before --config, such as `.` for the current one", .path.display()
+    )]
+    NoRoot {
+        /// The file.
+        path: PathBuf,
+    },
     /// The kernel has no such congestion control.
     #[error(
         "congestion-control: {name:?} cannot be had ({errno}): `sysctl net.ipv4.tcp_available_congestion_control` lists what can"

@@ -74,6 +74,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// An error about what stands at byte `at`.
     pub fn error(&self, at: usize, message: impl Display) -> ConfigError {
         let start = at.min(self.text.len());

@@ -47,12 +47,16 @@ pub(super) fn served(
         assembly.builder.rule(rule.0.clone());
     }
     // With sites, other hosts are answered from a folder only where one is named for them.
-    let current = settings.sites.is_empty().then_some(Path::new("."));
-    match settings.root.as_deref().or(current) {
-        Some(root) => assembly.default_site(root, &settings.mounts)?,
-        None => {
+    match (&settings.root, &settings.source) {
+        (Some(root), _) => assembly.default_site(root, &settings.mounts)?,
+        (None, None) => assembly.default_site(Path::new("."), &settings.mounts)?,
+        (None, Some(source)) if settings.sites.is_empty() => {
+            let path = source.path().to_owned();
+            return Err(ConfigError::NoRoot { path });
+        }
+        (None, Some(source)) => {
             if let Some(mount) = settings.mounts.first() {
-                return Err(assembly.source.error(
+                return Err(source.error(
                     mount.prefix.span().start,
                     "a mount at the top of the file belongs to the hosts that no [[site]] has, and they have no `root` there",
                 ));

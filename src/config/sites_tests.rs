@@ -51,8 +51,8 @@ fn treatment(config: &Config, authority: &str, path: &str) -> Treatment {
 }
 
 #[test]
-fn without_sites_the_current_folder_is_served_for_every_host() {
-    let config = good("");
+fn without_a_file_the_current_folder_is_served_for_every_host() {
+    let config = Config::new(File::default()).unwrap();
     assert_eq!(config.roots().len(), 1);
     assert_eq!(
         config.sites().mounts()[0].path,
@@ -61,6 +61,18 @@ fn without_sites_the_current_folder_is_served_for_every_host() {
     assert!(config.sites().route(b"any", b"f").is_some());
     assert_eq!(config.files().revalidate, Duration::from_secs(1));
     assert_eq!(config.files().page_cache, PageCache::Keep);
+}
+
+#[test]
+fn a_file_names_what_is_served() {
+    for text in [
+        "",
+        "shards = 1\n",
+        "mounts = [{ prefix = '/x', root = 'a' }]\n",
+    ] {
+        let error = refused(text);
+        assert!(error.contains("write `root = \"/srv/files\"`"), "{error}");
+    }
 }
 
 #[test]
@@ -117,15 +129,15 @@ fn with_sites_other_hosts_have_a_folder_only_where_one_is_named() {
 #[test]
 fn settings_for_every_file() {
     for (text, revalidate) in [("0", 0.0), ("2", 2.0), ("0.25", 0.25)] {
-        let config = good(&format!("[files]\nrevalidate = {text}\n"));
+        let config = good(&format!("root = 'a'\n[files]\nrevalidate = {text}\n"));
         assert_eq!(config.files().revalidate.as_secs_f64(), revalidate);
     }
     for key in ["page-cache", "page_cache"] {
-        let config = good(&format!("[files]\n{key} = \"drop\"\n"));
+        let config = good(&format!("root = 'a'\n[files]\n{key} = \"drop\"\n"));
         assert_eq!(config.files().page_cache, PageCache::Drop);
     }
     let config = good(
-        "[files]\nlisting = false\nhidden = true\ncompress = false\nprecompressed = false\npage-cache = 'direct'\n",
+        "root = 'a'\n[files]\nlisting = false\nhidden = true\ncompress = false\nprecompressed = false\npage-cache = 'direct'\n",
     );
     assert_eq!(config.files().page_cache, PageCache::Direct);
     let treatment = treatment(&config, "", ".x");
@@ -250,13 +262,13 @@ fn what_is_wrong_is_said_with_its_line_and_key() {
             "Not a directory",
         ),
         (
-            "mounts = [{ prefix = '/x', root = 'z' }]\n",
-            "1: mounts: ",
+            "root = 'a'\nmounts = [{ prefix = '/x', root = 'z' }]\n",
+            "2: mounts: ",
             "No such file",
         ),
         (
-            "mounts = [\n{ prefix = '/x', root = 'a' },\n{ prefix = '/x/', root = 'b' },\n]\n",
-            "3: mounts: ",
+            "root = 'a'\nmounts = [\n{ prefix = '/x', root = 'a' },\n{ prefix = '/x/', root = 'b' },\n]\n",
+            "4: mounts: ",
             "`/x`: the prefix is given twice",
         ),
         (
@@ -489,7 +501,11 @@ fn what_is_wrong_is_said_with_its_line_and_key() {
 fn a_listing_is_switched_off_by_a_flag_too() {
     let home = folders();
     let path = home.path().join("r.toml");
-    fs::write(&path, "[files]\nlisting = true\nhidden = true\n").unwrap();
+    fs::write(
+        &path,
+        "root = 'a'\n[files]\nlisting = true\nhidden = true\n",
+    )
+    .unwrap();
     let flags = File {
         files: super::FilesTable {
             listing: Some(false),
