@@ -247,6 +247,17 @@ fn wrong_addresses_are_refused() {
             &["--http", "[::1]:80", "--https", "[::1]:80"],
             "both http and https",
         ),
+        (
+            &["--http", "0.0.0.0:18443", "--https", "127.0.0.1:18443"],
+            "http has 0.0.0.0:18443, which is every address with that port, https's 127.0.0.1:18443 among",
+        ),
+        (
+            &["--http", "[::1]:80", "--http", "[::]:80"],
+            "http has [::]:80,",
+        ),
+        // The default of the other kind.
+        (&["--http", "0.0.0.0:8443"], "https's 127.0.0.1:8443 among"),
+        (&["--http", "[::ffff:127.0.0.1]:0"], "write 127.0.0.1:0"),
     ] {
         let said = refused(&home, arguments);
         assert!(said.contains(expected), "{said}");
@@ -255,6 +266,14 @@ fn wrong_addresses_are_refused() {
         &home,
         &["--http", "[::1]:0", "--http", "[::1]:0", "--https", "none"],
     );
+    for [http, https] in [
+        ["0.0.0.0:0", "127.0.0.1:0"],
+        ["0.0.0.0:8080", "[::1]:8080"],
+        ["0.0.0.0:8080", "127.0.0.1:8081"],
+        ["127.0.0.1:8080", "127.0.0.2:8080"],
+    ] {
+        accepted(&home, &["--http", http, "--https", https]);
+    }
 }
 
 #[test]

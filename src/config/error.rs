@@ -88,6 +88,20 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
+    /// Every address with a port, and one of them with the same.
+    #[error(
+        "{wide_kind} has {wide}, which is every address with that port, {narrow_kind}'s {narrow} among them: give one of the two another port, or leave it out (`none` switches a kind off)"
+    )]
+    Covered {
+        /// `http` or `https`.
+        wide_kind: &'static str,
+        /// The unspecified address.
+        wide: SocketAddr,
+        /// `http` or `https`.
+        narrow_kind: &'static str,
+        /// The other one.
+        narrow: SocketAddr,
+    },
     /// A certificate without its key.
     #[error("a certificate is given without its key: add --key FILE (`key` in the file)")]
     CertWithoutKey,

@@ -136,9 +136,7 @@ impl Config {
         if http.is_empty() && https.is_empty() {
             return Err(ConfigError::NothingToListenOn);
         }
-        if let Some(&address) = http.iter().find(|&&a| a.port() != 0 && https.contains(&a)) {
-            return Err(ConfigError::BothKinds { address });
-        }
+        all_apart(&http, &https)?;
         let cores = cores::choose(
             &cores::available()?,
             settings.cores.as_ref(),
@@ -281,13 +279,47 @@ fn addresses(
         match *listen {
             Listen::Off if given.len() > 1 => return Err(ConfigError::NoneAmongAddresses { kind }),
             Listen::Off => {}
-            Listen::At(address) if address.port() != 0 && list.contains(&address) => {
-                return Err(ConfigError::AddressTwice { kind, address });
-            }
             Listen::At(address) => list.push(address),
         }
     }
     Ok(list)
+}
+
+/// Whether every address can be listened on beside the others; whether it can be at all is the kernel's to say.
+fn all_apart(http: &[SocketAddr], https: &[SocketAddr]) -> Result<(), ConfigError> {
+    let http = http.iter().map(|&address| ("http", address));
+    let all: Vec<_> = http
+        .chain(https.iter().map(|&address| ("https", address)))
+        .filter(|(_, address)| address.port() != 0)
+        .collect();
+    for (index, &(first_kind, first)) in all.iter().enumerate() {
+        for &(kind, address) in &all[index + 1..] {
+            if first == address {
+                return Err(if first_kind == kind {
+                    ConfigError::AddressTwice { kind, address }
+                } else {
+                    ConfigError::BothKinds { address }
+                });
+            }
+            let [(wide_kind, wide), (narrow_kind, narrow)] = if first.ip().is_unspecified() {
+                [(first_kind, first), (kind, address)]
+            } else {
+                [(kind, address), (first_kind, first)]
+            };
+            if wide.ip().is_unspecified()
+                && wide.port() == narrow.port()
+                && wide.is_ipv4() == narrow.is_ipv4()
+            {
+                return Err(ConfigError::Covered {
+                    wide_kind,
+                    wide,
+                    narrow_kind,
+                    narrow,
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The types of single settings, and how each is read from text.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
@@ -25,11 +25,21 @@ impl FromStr for Listen {
         if text == "none" {
             return Ok(Self::Off);
         }
-        text.parse().map(Self::At).map_err(|_| {
+        let address: SocketAddr = text.parse().map_err(|_| {
             format!(
                 "`{text}` is not an address with a port: write for example 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8443, or `none` to switch it off"
             )
-        })
+        })?;
+        // Sockets for IPv6 take no IPv4, so none can be bound to it.
+        if let IpAddr::V6(v6) = address.ip()
+            && let Some(v4) = v6.to_ipv4_mapped()
+        {
+            let port = address.port();
+            return Err(format!(
+                "`{text}` is an IPv4 address written as an IPv6 one: write {v4}:{port}"
+            ));
+        }
+        Ok(Self::At(address))
     }
 }
 
@@ -200,6 +210,13 @@ mod tests {
             "None",
         ] {
             assert!(text.parse::<Listen>().unwrap_err().contains(text));
+        }
+        for (text, instead) in [
+            ("[::ffff:127.0.0.1]:0", "write 127.0.0.1:0"),
+            ("[::ffff:0:0]:80", "write 0.0.0.0:80"),
+        ] {
+            let error = text.parse::<Listen>().unwrap_err();
+            assert!(error.contains(instead), "{error}");
         }
     }
 }
