@@ -422,6 +422,32 @@ fn serves_until_sigterm_and_reports_at_the_end() {
 }
 
 #[test]
+fn what_is_said_to_try_names_a_host_that_is_served() {
+    let home = home();
+    fs::write(
+        home.path().join("r.toml"),
+        "[[site]]\nhosts = 'a.test'\nroot = '.'\n",
+    )
+    .unwrap();
+    let server = Server::start(
+        ringlane(home.path())
+            .args(CLEAR_ONLY)
+            .args(["--config", "r.toml"]),
+    );
+    let address = server.address("http");
+    let url = format!("http://a.test:{}/", address.port());
+    let line = format!("--connect-to ::{address} {url}\n");
+    assert!(server.banner.ends_with(&line), "{}", server.banner);
+    let mut client = TcpStream::connect(address).unwrap();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
 fn starting_twice_is_a_clear_error() {
     let home = home();
     let first = Server::start(ringlane(home.path()).args(CLEAR_ONLY));

@@ -101,6 +101,7 @@ impl CertificateFiles {
 pub struct Config {
     roots: Vec<OwnedFd>,
     sites: Sites,
+    example_host: Option<String>,
     files: FilesConfig,
     http: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
@@ -148,6 +149,7 @@ impl Config {
         Ok(Self {
             roots: served.roots,
             sites: served.sites,
+            example_host: served.example_host,
             files: sites::files(&settings.files),
             http,
             https,
@@ -178,6 +180,11 @@ impl Config {
     /// Which of them a request is for, and how what lies there is treated.
     pub fn sites(&self) -> &Sites {
         &self.sites
+    }
+
+    /// A host to try the server by, where it does not answer for every host: as in a URL, without a port.
+    pub fn example_host(&self) -> Option<&str> {
+        self.example_host.as_deref()
     }
 
     /// Settings that hold for every file.

@@ -1,5 +1,6 @@
 //! From the tables of the file to what is served: folders opened, certificates loaded, hosts and prefixes told apart.
 
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -11,13 +12,17 @@ use super::shapes::Parsed;
 use super::tables::{FilesTable, MountTable, SiteTable};
 use super::{CertificateFiles, ConfigError};
 use crate::files::FilesConfig;
-use crate::site::{Builder, CertificateId, Defaults, Mount, SiteId, Sites, SitesError, Symlinks};
+use crate::site::{
+    Builder, CertificateId, Defaults, HostPattern, Mount, SiteId, Sites, SitesError, Symlinks,
+};
 
 /// What is served.
 pub(super) struct Served {
     pub(super) sites: Sites,
     /// The folders of [`Sites::mounts`].
     pub(super) roots: Vec<OwnedFd>,
+    /// A host to try it by, where not every host is answered.
+    pub(super) example_host: Option<String>,
     /// The certificates of sites, from [`CertificateId`] 1 on.
     pub(super) certificates: Vec<CertificateFiles>,
 }
@@ -72,9 +77,14 @@ pub(super) fn served(
         .iter()
         .map(|mount| open_root(&mount.path).map_err(|source| root_error(&mount.path, source)))
         .collect::<Result<_, _>>()?;
+    let example_host = match settings.root {
+        Some(_) => None,
+        None => example_host(&settings.sites),
+    };
     Ok(Served {
         sites,
         roots,
+        example_host,
         certificates,
     })
 }
@@ -194,6 +204,26 @@ impl Assembly<'_> {
         };
         CertificateId::new(index + 1)
             .ok_or_else(|| self.source.error(cert.span().start, SitesError::TooMany))
+    }
+}
+
+/// The first name; without any what a wildcard stands for, and else an address.
+fn example_host(sites: &[SiteTable]) -> Option<String> {
+    let all = || sites.iter().flat_map(|site| &site.hosts.get_ref().0);
+    all()
+        .find(|host| !is_address(host) && !matches!(host, HostPattern::Wildcard(_)))
+        .or_else(|| all().find(|host| !is_address(host)))
+        .or_else(|| all().next())
+        .map(|host| host.to_string().replacen('*', "www", 1))
+}
+
+fn is_address(host: &HostPattern) -> bool {
+    match host {
+        HostPattern::Exact(name) => {
+            str::from_utf8(name).is_ok_and(|n| n.parse::<Ipv4Addr>().is_ok())
+        }
+        HostPattern::Wildcard(_) => false,
+        HostPattern::Ipv6(_) => true,
     }
 }
 

@@ -127,6 +127,20 @@ fn with_sites_other_hosts_have_a_folder_only_where_one_is_named() {
 }
 
 #[test]
+fn where_not_every_host_is_answered_there_is_one_to_try() {
+    for (hosts, example) in [
+        ("['*.a.org', '[::1]', '192.0.2.1', 'b.org']", Some("b.org")),
+        ("['[::1]', '*.a.org']", Some("www.a.org")),
+        ("['[0::1]', '192.0.2.1']", Some("[::1]")),
+    ] {
+        let site = format!("[[site]]\nhosts = {hosts}\nroot = 'a'\n");
+        assert_eq!(good(&site).example_host(), example);
+        let with_root = format!("root = 'b'\n{site}");
+        assert_eq!(good(&with_root).example_host(), None);
+    }
+}
+
+#[test]
 fn settings_for_every_file() {
     for (text, revalidate) in [("0", 0.0), ("2", 2.0), ("0.25", 0.25)] {
         let config = good(&format!("root = 'a'\n[files]\nrevalidate = {text}\n"));

@@ -18,12 +18,13 @@ pub(super) struct Identity<'a> {
     pub trust: Option<&'a Path>,
 }
 
-/// The text, with a newline at the end.
+/// The text, with a newline at the end. `host` is one to ask for, when not every host is answered.
 pub(super) fn banner(
     served: &str,
     bound: &[Bound],
     cores: &[usize],
     identity: Option<Identity<'_>>,
+    host: Option<&str>,
 ) -> String {
     let mut text = format!("ringlane {} serves {served}\n", env!("CARGO_PKG_VERSION"));
     // Writing to a String cannot fail.
@@ -56,17 +57,28 @@ pub(super) fn banner(
     text.push_str("Try:\n");
     for tls in [false, true] {
         if let Some(first) = bound.iter().find(|bound| bound.tls == tls) {
-            let _ = writeln!(text, "  {}", curl(first, identity));
+            let _ = writeln!(text, "  {}", curl(first, identity, host));
         }
     }
     text
 }
 
 /// A command that downloads `/` from here.
-fn curl(bound: &Bound, identity: Option<Identity<'_>>) -> String {
+fn curl(bound: &Bound, identity: Option<Identity<'_>>, host: Option<&str>) -> String {
     let ip = reachable(bound.address.ip());
     let port = bound.address.port();
     let here = SocketAddr::new(ip, port);
+    let connect_to = quoted(&format!("::{here}"));
+    if let Some(host) = host {
+        // Whatever certificate that host has.
+        let (option, kind) = if bound.tls {
+            ("-k", "https")
+        } else {
+            ("--http2-prior-knowledge", "http")
+        };
+        let url = quoted(&format!("{kind}://{host}:{port}/"));
+        return format!("curl {option} --connect-to {connect_to} {url}");
+    }
     if !bound.tls {
         return format!(
             "curl --http2-prior-knowledge {}",
@@ -85,7 +97,6 @@ fn curl(bound: &Bound, identity: Option<Identity<'_>>) -> String {
         )
     } else {
         // The self-signed certificate does not name this address.
-        let connect_to = quoted(&format!("::{here}"));
         format!("curl --cacert {trust} --connect-to {connect_to} https://localhost:{port}/")
     }
 }
@@ -129,7 +140,7 @@ mod tests {
             trust: Some(Path::new("/st ate/c.crt")),
         };
         let bound = [at("0.0.0.0:8080", false), at("127.0.0.1:8443", true)];
-        let text = banner("/srv", &bound, &[0, 1, 4], Some(identity));
+        let text = banner("/srv", &bound, &[0, 1, 4], Some(identity), None);
         for part in [
             "serves /srv\n",
             "http://0.0.0.0:8080/ ",
@@ -151,13 +162,30 @@ mod tests {
             trust: Some(Path::new("/c.crt")),
         };
         assert_eq!(
-            curl(&at("10.0.0.1:443", true), Some(identity)),
+            curl(&at("10.0.0.1:443", true), Some(identity), None),
             "curl --cacert /c.crt --connect-to ::10.0.0.1:443 https://localhost:443/"
         );
         identity.trust = None;
         assert_eq!(
-            curl(&at("[::]:443", true), Some(identity)),
+            curl(&at("[::]:443", true), Some(identity), None),
             "curl -k 'https://[::1]:443/'"
+        );
+    }
+
+    #[test]
+    fn curl_asks_for_a_host_where_not_every_one_is_answered() {
+        let identity = Identity {
+            fingerprint: "",
+            self_signed: true,
+            trust: Some(Path::new("/c.crt")),
+        };
+        assert_eq!(
+            curl(&at("0.0.0.0:80", false), None, Some("a.org")),
+            "curl --http2-prior-knowledge --connect-to ::127.0.0.1:80 http://a.org:80/"
+        );
+        assert_eq!(
+            curl(&at("[::1]:443", true), Some(identity), Some("a.org")),
+            "curl -k --connect-to '::[::1]:443' https://a.org:443/"
         );
     }
 }

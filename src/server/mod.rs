@@ -113,7 +113,13 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     if lifecycle.wait_until_ready()? {
         let identity = tls.as_ref().map(Tls::identity);
         let served = served(config);
-        say(&banner::banner(&served, &bound, config.cores(), identity));
+        say(&banner::banner(
+            &served,
+            &bound,
+            config.cores(),
+            identity,
+            config.example_host(),
+        ));
         let status = format!("serving {served} on {shards} shards");
         notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     }
