@@ -477,6 +477,11 @@ fn what_is_wrong_is_said_with_its_line_and_key() {
             "`200`: no error status",
         ),
         (
+            "[[rule]]\nmatch = '*'\nerror-pages = { 4xx = '/a', 416 = '/b' }\n",
+            "3: error-pages: ",
+            "`416`: keeps its line of text",
+        ),
+        (
             "[[rule]]\nmatch = '*'\n[rule.error-pages]\n404 = 'a'\n",
             "4: 404: ",
             "begin with a slash",

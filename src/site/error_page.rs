@@ -16,8 +16,17 @@ pub struct StatusPattern {
 
 /// Why a text is no such pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("no error status: write for example \"404\", \"50x\" or \"4xx\"")]
-pub struct StatusError;
+pub enum StatusError {
+    /// Not written as one.
+    #[error("no error status: write for example \"404\", \"50x\" or \"4xx\"")]
+    NoError,
+    /// One that never has a page.
+    #[error("keeps its line of text, which says what is wrong with the request: leave it out")]
+    KeepsText,
+}
+
+/// Statuses that never have a page: they are about the request, before or whatever the file is that it is for.
+const KEEP_THEIR_TEXT: [u16; 5] = [400, 412, 414, 416, 421];
 
 impl FromStr for StatusPattern {
     type Err = StatusError;
@@ -28,16 +37,19 @@ impl FromStr for StatusPattern {
             (3, 3) => 1,
             (3, 2) => 10,
             (3, 1) => 100,
-            _ => return Err(StatusError),
+            _ => return Err(StatusError::NoError),
         };
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(StatusError);
+            return Err(StatusError::NoError);
         }
-        let first = digits.parse::<u16>().map_err(|_| StatusError)? * span;
-        (400..600)
-            .contains(&first)
-            .then_some(Self { span, first })
-            .ok_or(StatusError)
+        let first = digits.parse::<u16>().map_err(|_| StatusError::NoError)? * span;
+        if !(400..600).contains(&first) {
+            return Err(StatusError::NoError);
+        }
+        if span == 1 && KEEP_THEIR_TEXT.contains(&first) {
+            return Err(StatusError::KeepsText);
+        }
+        Ok(Self { span, first })
     }
 }
 
@@ -122,7 +134,17 @@ mod tests {
             "", "4", "40", "4x4", "x04", "xxx", "200", "3xx", "600", "4040", "4XX", "+04",
             "40\u{e4}",
         ] {
-            assert_eq!(text.parse::<StatusPattern>(), Err(StatusError), "{text}");
+            let error = text.parse::<StatusPattern>().unwrap_err();
+            assert_eq!(error, StatusError::NoError, "{text}");
+        }
+        for text in ["400", "412", "414", "416", "421"] {
+            let error = text.parse::<StatusPattern>().unwrap_err();
+            assert_eq!(error, StatusError::KeepsText, "{text}");
+        }
+        for text in [
+            "4xx", "40x", "41x", "42x", "403", "404", "405", "500", "503",
+        ] {
+            assert!(text.parse::<StatusPattern>().is_ok(), "{text}");
         }
     }
 }
