@@ -266,6 +266,7 @@ fn wrong_addresses_are_refused() {
         &home,
         &["--http", "[::1]:0", "--http", "[::1]:0", "--https", "none"],
     );
+    accepted(&home, &["--http", "none", "--http", "none"]);
     for [http, https] in [
         ["0.0.0.0:0", "127.0.0.1:0"],
         ["0.0.0.0:8080", "[::1]:8080"],

@@ -281,13 +281,15 @@ fn addresses(
     let Some(ListenList(given)) = given else {
         return Ok(vec![default]);
     };
-    let mut list = Vec::new();
-    for listen in &given {
-        match *listen {
-            Listen::Off if given.len() > 1 => return Err(ConfigError::NoneAmongAddresses { kind }),
-            Listen::Off => {}
-            Listen::At(address) => list.push(address),
-        }
+    let list: Vec<_> = given
+        .iter()
+        .filter_map(|listen| match *listen {
+            Listen::Off => None,
+            Listen::At(address) => Some(address),
+        })
+        .collect();
+    if !list.is_empty() && list.len() < given.len() {
+        return Err(ConfigError::NoneAmongAddresses { kind });
     }
     Ok(list)
 }
