@@ -299,10 +299,17 @@ fn certificates_are_checked() {
     write_certificate(home.path(), "a");
     write_certificate(home.path(), "b");
     accepted(&home, &["--cert", "a.crt", "--key", "a.key"]);
+    let [a, b] = ["a.crt", "b.crt"].map(|name| fs::read_to_string(home.path().join(name)).unwrap());
+    fs::write(home.path().join("both.crt"), a + &b).unwrap();
+    accepted(&home, &["--cert", "both.crt", "--key", "a.key"]);
     for (arguments, expected) in [
         (&["--cert", "a.crt"][..], "add --key"),
         (&["--key", "a.key"], "add --cert"),
         (&["--cert", "a.crt", "--key", "b.key"], "does not belong"),
+        (
+            &["--cert", "both.crt", "--key", "b.key"],
+            "not the first: put it first",
+        ),
         (
             &["--cert", "a.key", "--key", "a.key"],
             "holds no certificate",

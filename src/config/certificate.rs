@@ -40,6 +40,14 @@ pub enum CertificateError {
         /// The key's file.
         key: PathBuf,
     },
+    /// The key is of a certificate further down in the file.
+    #[error("the key {} belongs to a certificate in {} that is not the first: put it first, with the chain that leads from it behind it", .key.display(), .cert.display())]
+    NotFirst {
+        /// The certificates' file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
     /// The TLS library refuses it.
     #[error("the certificate {} with the key {} cannot be used: {source}; use an ECDSA, Ed25519 or RSA certificate in X.509 v3", .cert.display(), .key.display())]
     Unusable {
@@ -71,21 +79,20 @@ pub fn load(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateErr
         },
         other => unreadable(key, &other),
     })?;
-    CertifiedKey::from_der(chain, secret, &default_provider())
-        .map(Arc::new)
-        .map_err(|source| match source {
+    let certified = |chain| CertifiedKey::from_der(chain, secret.clone_key(), &default_provider());
+    certified(chain.clone()).map(Arc::new).map_err(|source| {
+        let (cert, key) = (cert.to_owned(), key.to_owned());
+        match source {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                CertificateError::Mismatch {
-                    cert: cert.to_owned(),
-                    key: key.to_owned(),
+                if chain.into_iter().any(|one| certified(vec![one]).is_ok()) {
+                    CertificateError::NotFirst { cert, key }
+                } else {
+                    CertificateError::Mismatch { cert, key }
                 }
             }
-            source => CertificateError::Unusable {
-                cert: cert.to_owned(),
-                key: key.to_owned(),
-                source,
-            },
-        })
+            source => CertificateError::Unusable { cert, key, source },
+        }
+    })
 }
 
 fn unreadable(path: &Path, error: &pem::Error) -> CertificateError {
