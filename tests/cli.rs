@@ -507,7 +507,7 @@ fn sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_is_broken() 
     write_certificate(home.path(), "a");
     let line = after_hangup(&server);
     assert!(
-        line.contains("new connections get the certificate"),
+        line.contains("new connections get the certificate a.crt with SHA-256 "),
         "{line}"
     );
     fs::write(home.path().join("a.crt"), "").unwrap();

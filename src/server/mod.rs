@@ -191,11 +191,12 @@ impl Tls {
     /// Reads all certificates again. On any error all those in use stay.
     fn reload(&self) {
         match self.read_again() {
-            Ok(keys) => {
-                self.current.replace(keys.clone());
-                for key in &keys {
+            Ok(certificates) => {
+                let keys = certificates.iter().map(|(_, key)| Arc::clone(key));
+                self.current.replace(keys.collect());
+                for (name, key) in &certificates {
                     tracing::info!(
-                        "new connections get the certificate with SHA-256 {}",
+                        "new connections get the certificate {name} with SHA-256 {}",
                         cert::fingerprint(key)
                     );
                 }
@@ -207,18 +208,21 @@ impl Tls {
         }
     }
 
-    fn read_again(&self) -> Result<Vec<Arc<CertifiedKey>>, String> {
+    /// Each certificate by its name, in their order.
+    fn read_again(&self) -> Result<Vec<(String, Arc<CertifiedKey>)>, String> {
         let read = |files: &CertificateFiles| {
             CertificateFiles::load(&files.cert, &files.key)
-                .map(|files| files.loaded)
+                .map(|files| (files.cert.display().to_string(), files.loaded))
                 .map_err(|error| error.to_string())
         };
         let default = match &self.source {
             CertificateSource::Files(files) => read(files)?,
             CertificateSource::SelfSigned => {
                 let in_use = self.current.default_key();
-                let made = cert::self_signed(cert::state_folder().as_deref(), in_use.as_ref());
-                made.map_err(|error| error.to_string())?.key
+                let made = cert::self_signed(cert::state_folder().as_deref(), in_use.as_ref())
+                    .map_err(|error| error.to_string())?;
+                let name = made.path.map(|path| path.display().to_string());
+                (name.unwrap_or_else(|| "in memory".to_owned()), made.key)
             }
         };
         iter::once(Ok(default))

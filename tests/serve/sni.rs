@@ -87,9 +87,11 @@ async fn each_site_shows_its_certificate_and_sighup_reads_all_again() {
     assert!(is_shown(server.https, "a.test", &at("old.crt")).await);
     write_certificate(home.path(), "b", &["*.b.test", "b.test"]);
     server.hang_up();
-    // The default one, that of the first site, that of the second.
-    for _ in 0..3 {
-        server.wait_for("new connections get the certificate");
+    for certificate in [&default, &at("a.crt"), &at("b.crt")] {
+        let name = certificate.display();
+        server.wait_for(&format!(
+            "new connections get the certificate {name} with SHA-256 "
+        ));
     }
     assert!(is_shown(server.https, "b.test", &at("b.crt")).await);
     assert!(is_shown(server.https, "a.test", &at("a.crt")).await);
