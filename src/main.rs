@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Parser;
 use ringlane::bench::{self, CommandError, Ending};
@@ -29,6 +30,13 @@ fn serve(args: &ServeArgs) -> ExitCode {
         Err(error) => return fail(&error, EXIT_USAGE),
     };
     if args.check {
+        let now = SystemTime::now();
+        for refused in config
+            .given_certificates()
+            .filter_map(|files| files.out_of_date(now))
+        {
+            let _ = writeln!(stderr(), "ringlane: {refused}");
+        }
         // The exit code says it too. Not println!, here and below: that panics when nobody reads.
         let _ = writeln!(stdout(), "configuration ok");
         return ExitCode::SUCCESS;

@@ -328,6 +328,25 @@ fn certificates_are_checked() {
     }
 }
 
+#[test]
+fn a_certificate_out_of_date_is_told_and_accepted() {
+    let home = home();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(4000, 1, 1);
+    let made = params.self_signed(&key).unwrap();
+    fs::write(home.path().join("a.crt"), made.pem()).unwrap();
+    fs::write(home.path().join("a.key"), key.serialize_pem()).unwrap();
+    let output = check(&home, &["--cert", "a.crt", "--key", "a.key"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, b"configuration ok\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("ringlane: the certificate a.crt is not valid before Sat, 01 Jan 4000"),
+        "{said}"
+    );
+}
+
 /// A running server; killed when dropped.
 struct Server {
     child: Child,

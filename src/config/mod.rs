@@ -21,7 +21,7 @@ use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::sign::CertifiedKey;
 
@@ -93,6 +93,11 @@ impl CertificateFiles {
             cert: cert.to_owned(),
             key: key.to_owned(),
         })
+    }
+
+    /// That clients refuse it at this time for its dates, if they do. It is served all the same: some do not look.
+    pub fn out_of_date(&self, now: SystemTime) -> Option<String> {
+        certificate::out_of_date(self.cert.display(), &self.loaded, now)
     }
 }
 
@@ -211,6 +216,12 @@ impl Config {
     /// 1 on.
     pub fn site_certificates(&self) -> &[CertificateFiles] {
         &self.site_certificates
+    }
+
+    /// All certificates that the user gave.
+    pub fn given_certificates(&self) -> impl Iterator<Item = &CertificateFiles> {
+        let default = self.certificate.files();
+        default.into_iter().chain(&self.site_certificates)
     }
 
     /// The cores, one shard on each; never empty.

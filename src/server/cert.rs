@@ -12,13 +12,11 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256,
 };
 use rustix::fs::FlockOperation;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 
 use super::sni::Certificates;
 use crate::config::certificate;
@@ -206,34 +204,22 @@ fn generate(hostname: Option<&str>, now: SystemTime) -> Result<Made, rcgen::Erro
 /// Whether a client that trusts exactly this certificate accepts it at that time for our names.
 fn usable_at(key: &CertifiedKey, hostname: Option<&str>, time: SystemTime) -> Result<(), String> {
     let leaf = key.end_entity_cert().map_err(|error| error.to_string())?;
-    let mut roots = RootCertStore::empty();
-    roots.add(leaf.clone()).map_err(|error| error.to_string())?;
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), default_provider().into())
-            .build()
-            .map_err(|error| error.to_string())?;
-    let time = UnixTime::since_unix_epoch(
-        time.duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default(),
-    );
     for name in ["localhost", "127.0.0.1", "::1"]
         .into_iter()
         .chain(hostname)
     {
         let server_name = ServerName::try_from(name).map_err(|error| error.to_string())?;
-        verifier
-            .verify_server_cert(leaf, &[], &server_name, &[], time)
-            .map_err(|error| match error {
-                rustls::Error::InvalidCertificate(rustls::CertificateError::ExpiredContext {
-                    ..
-                }) => {
-                    format!(
-                        "the kept one runs out within {} days",
-                        RENEWAL.as_secs() / DAY.as_secs()
-                    )
-                }
-                error => format!("the kept one does not serve for {name}: {error}"),
-            })?;
+        certificate::verify(leaf, &server_name, time).map_err(|error| match error {
+            rustls::Error::InvalidCertificate(rustls::CertificateError::ExpiredContext {
+                ..
+            }) => {
+                format!(
+                    "the kept one runs out within {} days",
+                    RENEWAL.as_secs() / DAY.as_secs()
+                )
+            }
+            error => format!("the kept one does not serve for {name}: {error}"),
+        })?;
     }
     Ok(())
 }

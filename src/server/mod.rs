@@ -20,13 +20,14 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::SystemTime;
 
 use rustix::process::{Resource, Rlimit};
 use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
 use sd_notify::NotifyState;
 
-use crate::config::{CertificateFiles, CertificateSource, Config, CongestionControl};
+use crate::config::{CertificateFiles, CertificateSource, Config, CongestionControl, certificate};
 use crate::shard;
 use banner::Identity;
 pub use error::ServerError;
@@ -164,6 +165,13 @@ impl Tls {
                 (made.key, made.path)
             }
         };
+        let now = SystemTime::now();
+        for refused in config
+            .given_certificates()
+            .filter_map(|files| files.out_of_date(now))
+        {
+            tracing::warn!("{refused}");
+        }
         let fingerprint = cert::fingerprint(&default);
         let of_sites = config.site_certificates().to_vec();
         let keys = of_sites.iter().map(|files| Arc::clone(&files.loaded));
@@ -190,6 +198,7 @@ impl Tls {
 
     /// Reads all certificates again. On any error all those in use stay.
     fn reload(&self) {
+        let now = SystemTime::now();
         match self.read_again() {
             Ok(certificates) => {
                 let keys = certificates.iter().map(|(_, key)| Arc::clone(key));
@@ -199,6 +208,9 @@ impl Tls {
                         "new connections get the certificate {name} with SHA-256 {}",
                         cert::fingerprint(key)
                     );
+                    if let Some(refused) = certificate::out_of_date(name, key, now) {
+                        tracing::warn!("{refused}");
+                    }
                 }
             }
             Err(error) if self.of_sites.is_empty() => {

@@ -41,6 +41,34 @@ async fn is_shown(address: SocketAddr, name: &str, certificate: &Path) -> bool {
     }
 }
 
+/// Some clients look at no dates, and a clock may be wrong.
+#[tokio::test]
+async fn a_certificate_out_of_date_is_served_with_a_warning() {
+    let home = TempDir::new().unwrap();
+    let at = |name: &str| home.path().join(name);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let made = params.self_signed(&key).unwrap();
+    fs::write(at("a.crt"), made.pem()).unwrap();
+    fs::write(at("a.key"), key.serialize_pem()).unwrap();
+    let [cert, key] = [at("a.crt"), at("a.key")].map(|path| path.display().to_string());
+    let options = ["--shards", "1", "--cert", &cert, "--key", &key];
+    let mut server = Server::start(home.path(), &options);
+    let warning = format!("{cert} expired on Fri, 01 Jan 2021");
+    server.hang_up();
+    server.wait_for("new connections get the certificate");
+    server.wait_for(&warning);
+    write_certificate(home.path(), "a", &["a.test"]);
+    server.hang_up();
+    server.wait_for("new connections get the certificate");
+    let ended = server.stop();
+    ended.assert_clean();
+    // At the start, and when it was read again.
+    assert_eq!(ended.text.matches(&warning).count(), 2, "{}", ended.text);
+}
+
 #[tokio::test]
 async fn each_site_shows_its_certificate_and_sighup_reads_all_again() {
     let home = TempDir::new().unwrap();
