@@ -192,6 +192,12 @@ impl Assembly<'_> {
         if self.default_certificate.is_some_and(same) {
             return Ok(CertificateId::default());
         }
+        let hosts = &table.hosts.get_ref().0;
+        if !hosts.is_empty() && hosts.iter().all(is_address) {
+            // RFC 6066, section 3: a server name is no address.
+            let message = "clients name no server when they go to an address, so they never see a certificate that only addresses have: put it at the top of the file";
+            return Err(self.source.error(cert.span().start, message));
+        }
         let known = self.certificates.iter().position(same);
         let index = match known {
             Some(index) => index,

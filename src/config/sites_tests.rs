@@ -321,6 +321,16 @@ fn what_is_wrong_is_said_with_its_line_and_key() {
             "4: cert: ",
             "holds no certificate",
         ),
+        (
+            "[[site]]\nhosts = ['192.0.2.1', '[::1]']\nroot = 'a'\ncert = 'c'\nkey = 'c'\n",
+            "4: cert: ",
+            "put it at the top of the file",
+        ),
+        (
+            "[[site]]\nhosts = ['192.0.2.1', 'a.org']\nroot = 'a'\ncert = 'c'\nkey = 'c'\n",
+            "4: cert: ",
+            "cannot read",
+        ),
         // Files.
         ("[files]\nrevalidate = -1\n", "2: revalidate: ", "0 or more"),
         (
