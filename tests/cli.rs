@@ -633,6 +633,7 @@ fn the_service_manager_is_told() {
     let mut server = Server::start(
         ringlane(home.path())
             .args(CLEAR_ONLY)
+            .args(["--drain-timeout", "7200"])
             .env("NOTIFY_SOCKET", &path),
     );
     let ready = hear();
@@ -642,7 +643,12 @@ fn the_service_manager_is_told() {
     );
     server.signal(Signal::SIGTERM);
     let stopping = hear();
-    assert!(stopping.contains("STOPPING=1"), "{stopping}");
+    assert!(stopping.contains("STOPPING=1\n"), "{stopping}");
+    // Two hours, and what ending takes.
+    assert!(
+        stopping.contains("EXTEND_TIMEOUT_USEC=7210000000\n"),
+        "{stopping}"
+    );
     assert_eq!(server.wait().code(), Some(0));
 }
 

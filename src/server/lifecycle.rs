@@ -16,6 +16,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a shard may take to end at once; shorter where a test waits for it.
 const STOP_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
 
+/// What the end takes beside waiting for the shards.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// A second signal so soon after the first is the same one said twice: coreutils' `timeout` signals its child and then
 /// its own process group, a millisecond apart.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
@@ -289,9 +291,13 @@ impl<'a, H: Control> Lifecycle<'a, H> {
             "ending: what is in flight has {} seconds, a second signal ends at once",
             self.config.drain_timeout().as_secs()
         );
+        // systemd may allow less than that to a service that does not ask (TimeoutStopSec=).
+        let most = self.config.drain_timeout() + STOP_TIMEOUT + STOP_MARGIN;
+        let extended = format!("EXTEND_TIMEOUT_USEC={}", most.as_micros());
         notify(&[
             NotifyState::Stopping,
             NotifyState::Status("finishing what is in flight"),
+            NotifyState::Custom(&extended),
         ]);
         self.phase = Phase::Draining {
             since: now,
