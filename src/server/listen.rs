@@ -37,6 +37,14 @@ pub enum ListenError {
         /// The address.
         address: SocketAddr,
     },
+    /// An IPv6 address where there is no IPv6.
+    #[error(
+        "cannot listen on {address}: there is no IPv6 on this machine, or not for this process (RestrictAddressFamilies=); leave the IPv6 addresses out"
+    )]
+    NoIpv6 {
+        /// The address.
+        address: SocketAddr,
+    },
     /// Anything else.
     #[error("cannot listen on {address}: {source}")]
     Other {
@@ -210,6 +218,7 @@ fn explain(address: SocketAddr, source: io::Error) -> ListenError {
         Some(Errno::ADDRINUSE) => ListenError::InUse { address },
         Some(Errno::ACCESS) => ListenError::Forbidden { address },
         Some(Errno::ADDRNOTAVAIL) => ListenError::NotHere { address },
+        Some(Errno::AFNOSUPPORT) if address.is_ipv6() => ListenError::NoIpv6 { address },
         _ => ListenError::Other { address, source },
     }
 }
@@ -253,6 +262,13 @@ mod tests {
     fn a_foreign_address_is_explained() {
         let error = Listeners::bind(&["192.0.2.1:8080".parse().unwrap()], &[], 1).unwrap_err();
         assert!(matches!(error, ListenError::NotHere { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_is_explained() {
+        let address = "[::]:80".parse().unwrap();
+        let error = explain(address, Errno::AFNOSUPPORT.into()).to_string();
+        assert!(error.contains("leave the IPv6 addresses out"), "{error}");
     }
 
     #[test]
