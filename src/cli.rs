@@ -74,7 +74,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
-    /// Do not list folders that have no index.html
+    /// Do not list folders that have no index.html, unless a rule in the file says to
     #[arg(long)]
     pub no_listing: bool,
 
