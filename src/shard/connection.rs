@@ -432,6 +432,7 @@ impl Connection {
     pub(super) fn note_end(&mut self, shared: &mut Shared) {
         if !self.ending && (self.abandoned || self.protocol.has_failed()) {
             self.ending = true;
+            self.protocol.log_failure();
             shared
                 .timers
                 .start(Timer::Lingering, self.key, shared.now_ns);

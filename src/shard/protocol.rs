@@ -277,6 +277,13 @@ impl Protocol {
         }
     }
 
+    /// A line for what the peer got wrong, if anything.
+    pub(super) fn log_failure(&self) {
+        both!(self, core => if let Some(error) = core.error() {
+            tracing::debug!("refused: {error}");
+        });
+    }
+
     pub(super) fn open_streams(&self) -> usize {
         both!(self, core => core.open_streams())
     }
