@@ -87,7 +87,8 @@ impl Dialling {
     }
 
     /// The first response came on a connection that was at this stage.
-    pub(super) fn answered(&mut self, stage: Stage) {
+    pub(super) fn answered(&mut self, stage: Stage, now_ns: u64) {
+        self.alive_ns = now_ns;
         self.serving += usize::from(stage != Stage::Draining);
         self.backoff_ns = 0;
     }
@@ -235,7 +236,7 @@ mod tests {
             assert!(dialling.may_dial(now_ns), "{pause_ms}");
         }
         opened(&mut dialling);
-        dialling.answered(Stage::Open);
+        dialling.answered(Stage::Open, now_ns);
         ended(&mut dialling, true, now_ns);
         assert!(dialling.may_dial(now_ns));
         assert_eq!((dialling.coming(), dialling.serving), (0, 0));
@@ -255,8 +256,7 @@ mod tests {
         assert!(dialling.is_hopeless(now_ns, TIMEOUT_NS));
         // One that answered meanwhile is not.
         opened(&mut dialling);
-        dialling.answered(Stage::Open);
-        dialling.look(now_ns);
+        dialling.answered(Stage::Open, now_ns);
         ended(&mut dialling, true, now_ns);
         assert!(!dialling.is_hopeless(now_ns, TIMEOUT_NS));
         dialling.refused(false, now_ns);
@@ -268,7 +268,7 @@ mod tests {
     fn what_fails_again_is_lost() {
         let mut dialling = Dialling::new(0);
         opened(&mut dialling);
-        dialling.answered(Stage::Open);
+        dialling.answered(Stage::Open, 0);
         ended(&mut dialling, true, 0);
         assert!(!dialling.is_lost(), "none was tried since");
         dialling.refused(false, 0);
@@ -284,7 +284,7 @@ mod tests {
         let mut dialling = Dialling::new(0);
         assert!(dialling.is_short(1));
         opened(&mut dialling);
-        dialling.answered(Stage::Open);
+        dialling.answered(Stage::Open, 0);
         assert!(!dialling.is_short(1));
         dialling.moved((Stage::Open, Stage::Draining), true, false, 0);
         assert!(dialling.is_short(1) && dialling.may_dial(0));
@@ -293,7 +293,7 @@ mod tests {
         // The next that drains waits for one of them.
         dialling.moved((Stage::Open, Stage::Draining), false, false, 0);
         assert!(!dialling.is_short(1));
-        dialling.answered(Stage::Draining);
+        dialling.answered(Stage::Draining, 0);
         dialling.moved((Stage::Draining, Stage::Closing), true, false, 0);
         assert!(dialling.is_short(1));
         assert_eq!((dialling.established(), dialling.serving), (1, 0));

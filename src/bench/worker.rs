@@ -456,7 +456,7 @@ impl Worker {
         let (given_up, is_over) = (connection.retiring, connection.is_over());
         // A connection may get its first response and end in one step.
         if answered && !had_answered {
-            self.dialling.answered(before);
+            self.dialling.answered(before, self.shared.now_ns);
         }
         if before != after {
             let now_ns = self.shared.now_ns;
