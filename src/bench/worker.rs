@@ -400,18 +400,18 @@ impl Worker {
         if self.control.is_stopped() {
             return Some(Outcome::Interrupted);
         }
-        // Requests at fixed times are a load for as long as was asked, also when nothing more is due.
-        let over =
-            !shared.feed.is_open() && shared.feed.is_over(shared.now_ns) && shared.in_flight == 0;
-        if shared.feed.has_begun() && over {
-            return Some(Outcome::Complete);
-        }
         if shared.now_ns >= shared.feed.end_ns() {
             // Most runs are over before the timeout is.
             return Some(match self.dialling.is_lost() {
                 true => Outcome::ServerGone,
                 false => Outcome::Complete,
             });
+        }
+        // Requests at fixed times are a load for as long as was asked, also when nothing more is due.
+        let over =
+            !shared.feed.is_open() && shared.feed.is_over(shared.now_ns) && shared.in_flight == 0;
+        if shared.feed.has_begun() && over {
+            return Some(Outcome::Complete);
         }
         let hopeless = self.dialling.is_hopeless(shared.now_ns, shared.timeout_ns);
         (hopeless && self.wanted() > 0).then_some(Outcome::ServerGone)

@@ -109,7 +109,11 @@ fn a_server_that_goes_away_in_mid_run() {
 fn fewer_descriptors_than_connections() {
     let server = Raw::start(|stream| respond(stream, b"content"));
     let url = server.url("/");
-    let bench = command(&[&url, "--http1", "-c", "300", "-n", "100", "--json", "-"]);
+    // One core: of several, one could take all that there are.
+    let core = &result(&[&url, "--http1", "-n", "1"], 0)["options"]["cores"][0];
+    let core = core.to_string();
+    let load = ["--http1", "-c", "300", "-n", "100", "--cores", &core];
+    let bench = command(&[&[&*url], &load[..], &["--json", "-"]].concat());
     let child = Command::new("sh")
         .args(["-c", "ulimit -n 50 && exec \"$@\"", "sh"])
         .arg(bench.get_program())
