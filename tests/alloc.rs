@@ -245,9 +245,9 @@ impl Server {
                 tls: tls.is_some(),
             }],
             serving: Serving {
-                roots: Arc::new(Roots::from_pointee(vec![Arc::new(
+                roots: Arc::new(Roots::from_pointee(vec![
                     rustix::fs::open(root, flags, Mode::empty()).unwrap(),
-                )])),
+                ])),
                 sites: Sites::single(root),
                 files: FilesConfig::default(),
             },

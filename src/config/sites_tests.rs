@@ -89,7 +89,7 @@ fn sites_mounts_and_symlinks() {
         symlinks = "all"
         mounts = [
             { prefix = "/docs/", root = "b" },
-            { prefix = "/same", root = "a/../a", symlinks = "none" },
+            { prefix = "/same", root = "./a", symlinks = "none" },
         ]
         [[site]]
         hosts = "[::1]"
@@ -108,7 +108,7 @@ fn sites_mounts_and_symlinks() {
     ] {
         let route = sites.route(authority.as_bytes(), path.as_bytes()).unwrap();
         let mount = &sites.mounts()[route.mount.index()];
-        let expected = home.path().join(folder).canonicalize().unwrap();
+        let expected = home.path().join(folder);
         assert_eq!(
             (&mount.path, mount.symlinks),
             (&expected, symlinks),

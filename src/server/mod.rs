@@ -129,7 +129,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
 
 fn opened_roots(config: &Config) -> std::io::Result<Arc<shard::Roots>> {
     let roots = config.roots().iter().map(OwnedFd::try_clone);
-    let roots: Result<_, _> = roots.map(|root| root.map(Arc::new)).collect();
+    let roots: Result<_, _> = roots.collect();
     roots.map(|roots| Arc::new(shard::Roots::from_pointee(roots)))
 }
 

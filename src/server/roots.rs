@@ -35,7 +35,7 @@ pub(super) fn watch(config: &Config, roots: Arc<Roots>) -> io::Result<()> {
 /// Opens the folder at each path, and takes it from now on where it is another. One that is not there now may be being
 /// replaced.
 fn look_again(paths: &[impl AsRef<Path>], roots: &Roots) {
-    let current = roots.load_full();
+    let current = roots.load();
     let mut others = false;
     let looked_at = paths.iter().zip(current.iter()).map(|(path, root)| {
         let path = path.as_ref();
@@ -43,13 +43,16 @@ fn look_again(paths: &[impl AsRef<Path>], roots: &Roots) {
             Ok(found) if !is_same(&found, root) => {
                 tracing::info!("{} is another folder now", path.display());
                 others = true;
-                Arc::new(found)
+                Ok(found)
             }
-            _ => Arc::clone(root),
+            _ => root.try_clone(),
         }
     });
-    let looked_at = looked_at.collect();
-    if others {
+    // Without descriptors all stay as they are, until the next look.
+    let looked_at: io::Result<Vec<_>> = looked_at.collect();
+    if let Ok(looked_at) = looked_at
+        && others
+    {
         roots.store(Arc::new(looked_at));
     }
 }
@@ -78,7 +81,7 @@ mod tests {
         }
         symlink("v1", at("current")).unwrap();
         let paths = [at("current"), at("built")];
-        let opened = paths.iter().map(|path| Arc::new(open_root(path).unwrap()));
+        let opened = paths.iter().map(|path| open_root(path).unwrap());
         let roots = Roots::from_pointee(opened.collect());
         let are = |names: [&str; 2]| {
             look_again(&paths, &roots);

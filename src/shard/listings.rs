@@ -1,7 +1,6 @@
 //! Directory listings: read off the loop, then written piece by piece as the connection takes them.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -74,7 +73,9 @@ impl Shared {
         let format = format(&request);
         let route = self.sites.locate(site, path);
         let symlinks = self.sites.mounts()[route.mount.index()].symlinks;
-        let root = Arc::clone(&self.roots.load()[route.mount.index()]);
+        let Ok(root) = self.roots.get(route.mount).try_clone() else {
+            return false;
+        };
         let trim = |path: &[u8]| Box::<[u8]>::from(path.strip_suffix(b"/").unwrap_or(path));
         let (shown, rest) = (trim(path), trim(route.rest));
         let policy = Policy {

@@ -22,6 +22,7 @@ mod prepare;
 mod protocol;
 mod repeat;
 mod represent;
+mod roots;
 mod seek;
 mod shared;
 mod timers;
@@ -90,7 +91,7 @@ impl Listener {
 
 /// The served directories, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order. Swapped as a
 /// whole when one is replaced.
-pub type Roots = ArcSwap<Vec<Arc<OwnedFd>>>;
+pub type Roots = ArcSwap<Vec<OwnedFd>>;
 
 /// What a shard serves.
 #[derive(Debug)]

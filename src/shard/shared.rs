@@ -5,11 +5,11 @@ use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use lru::LruCache;
 
+use super::Serving;
 use super::answer::{Clock, Context, Request, Version};
 use super::coalescing::Coalescing;
 use super::counters::Counters;
@@ -23,11 +23,11 @@ use super::output::Pool;
 use super::protocol::{Configs, Scratch};
 use super::repeat::Repeat;
 use super::represent::Digested;
+use super::roots::OwnRoots;
 use super::seek::site_key;
 use super::timers::Timers;
 use super::turns::Turns;
 use super::zero_copy;
-use super::{Roots, Serving};
 use crate::files::coding::CodedCache;
 use crate::files::{Cache, DigestCache, Identity, OpenFile, PageCache};
 use crate::h2;
@@ -66,7 +66,7 @@ pub(super) struct Shared {
     pub(super) jobs: Jobs,
     pub(super) offload: Offload<Waiter, Product>,
     /// Of the mounts, in their order.
-    pub(super) roots: Arc<Roots>,
+    pub(super) roots: OwnRoots,
     pub(super) sites: Sites,
     /// What the rules say of paths that are no open files, kept since it is asked for again and again.
     treatments: LruCache<Box<[u8]>, Rc<Treatment>>,
@@ -129,7 +129,7 @@ impl Shared {
             digests: DigestCache::new(),
             jobs: Jobs::default(),
             offload,
-            roots: serving.roots,
+            roots: OwnRoots::new(serving.roots),
             sites: serving.sites,
             treatments: LruCache::new(treatments),
             treatment_key: Vec::new(),
@@ -161,13 +161,13 @@ impl Shared {
     }
 
     /// The directory of a mount, and how paths beneath it are resolved.
-    pub(super) fn mount(&self, mount: MountId) -> (Arc<OwnedFd>, Resolve) {
+    pub(super) fn mount(&mut self, mount: MountId) -> (Rc<OwnedFd>, Resolve) {
         let resolve = match self.sites.mounts()[mount.index()].symlinks {
             Symlinks::Beneath => Resolve::Beneath,
             Symlinks::None => Resolve::BeneathNoSymlinks,
             Symlinks::All => Resolve::Anywhere,
         };
-        (Arc::clone(&self.roots.load()[mount.index()]), resolve)
+        (self.roots.get(mount), resolve)
     }
 
     /// What the rules say of a path of a site.

@@ -6,7 +6,6 @@
 use std::ffi::CString;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use io_uring::cqueue;
 use rustix::io::Errno;
@@ -118,7 +117,7 @@ pub(super) enum Op {
         gather: Box<Gather>,
     },
     Open {
-        root: Arc<OwnedFd>,
+        root: Rc<OwnedFd>,
         path: CString,
     },
     Populate(Rc<Mapping>),

@@ -5,7 +5,6 @@ use std::mem;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use io_uring::types::{CancelBuilder, Fd, OpenHow};
@@ -322,7 +321,7 @@ impl Ring {
     }
 
     /// Opens `path`, relative to `root`, for reading (openat2(2)): [`Event::Opened`].
-    pub fn open(&mut self, root: Arc<OwnedFd>, path: CString, resolve: Resolve, owner: Owner) {
+    pub fn open(&mut self, root: Rc<OwnedFd>, path: CString, resolve: Resolve, owner: Owner) {
         let how = &raw const OPEN_HOW[resolve as usize];
         let sqe = opcode::OpenAt2::new(Fd(root.as_raw_fd()), path.as_ptr(), how).build();
         // SAFETY: the entry points to a static and to the path's bytes on the heap, which the table keeps.

@@ -44,9 +44,9 @@ fn shard<'a>(root: &Path, control: &'a Control, reports: &'a Sender<Report>) -> 
         core: 0,
         listeners: Vec::new(),
         serving: Serving {
-            roots: Arc::new(Roots::from_pointee(vec![Arc::new(
+            roots: Arc::new(Roots::from_pointee(vec![
                 rustix::fs::open(root, flags, Mode::empty()).unwrap(),
-            )])),
+            ])),
             sites: Sites::single(root),
             files: FilesConfig::default(),
         },

@@ -2,7 +2,6 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -93,7 +92,7 @@ fn files_are_opened_beneath_the_root_only() {
     std::os::unix::fs::symlink("inner/file", path.join("root/alias")).unwrap();
     let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
     let root = rustix::fs::openat(CWD, path.join("root"), flags, Mode::empty()).unwrap();
-    let root = Arc::new(root);
+    let root = Rc::new(root);
     for (path, expected) in [
         (c"inner/file", Ok(3)),
         (c"alias", Ok(3)),
@@ -103,14 +102,14 @@ fn files_are_opened_beneath_the_root_only() {
         (c"escape", Err(Errno::XDEV)),
         (c"/etc/passwd", Err(Errno::XDEV)),
     ] {
-        ring.open(Arc::clone(&root), path.to_owned(), Resolve::Beneath, OWNER);
+        ring.open(Rc::clone(&root), path.to_owned(), Resolve::Beneath, OWNER);
         let Event::Opened { file } = event(&mut ring) else {
             panic!("not opened");
         };
         let len = file.map(|file| rustix::fs::fstat(file).unwrap().st_size);
         assert_eq!(len, expected, "{path:?}");
     }
-    assert_eq!(Arc::strong_count(&root), 1);
+    assert_eq!(Rc::strong_count(&root), 1);
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl<'a> World<'a> {
             core: 0,
             listeners,
             serving: Serving {
-                roots: Arc::new(Roots::from_pointee(vec![Arc::new(folder.root())])),
+                roots: Arc::new(Roots::from_pointee(vec![folder.root()])),
                 sites: Sites::single(Path::new("/")),
                 files: FilesConfig {
                     page_cache: random.pick(&[

@@ -1,0 +1,44 @@
+//! The served directories, as a shard has them: descriptors of its own, made anew when they were swapped.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Roots;
+use crate::site::MountId;
+
+#[derive(Debug, Default)]
+pub(super) struct OwnRoots {
+    given: Arc<Roots>,
+    /// Those of which these are copies.
+    taken: Arc<Vec<OwnedFd>>,
+    own: Vec<Rc<OwnedFd>>,
+}
+
+impl OwnRoots {
+    pub(super) fn new(given: Arc<Roots>) -> Self {
+        Self {
+            given,
+            ..Self::default()
+        }
+    }
+
+    /// The directory of a mount.
+    pub(super) fn get(&mut self, mount: MountId) -> Rc<OwnedFd> {
+        let given = self.given.load();
+        if !Arc::ptr_eq(&given, &self.taken) {
+            // Without descriptors the ones before do, until there are some again.
+            if let Ok(own) = copies(&given) {
+                self.own = own;
+                self.taken = Arc::clone(&given);
+            }
+        }
+        Rc::clone(&self.own[mount.index()])
+    }
+}
+
+fn copies(roots: &[OwnedFd]) -> io::Result<Vec<Rc<OwnedFd>>> {
+    let copies = roots.iter().map(OwnedFd::try_clone);
+    copies.map(|copy| copy.map(Rc::new)).collect()
+}
