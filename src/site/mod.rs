@@ -8,7 +8,7 @@
 //! 2. [`Sites::route`]: the site by the host, the mount by the longest prefix, and the path beneath it.
 //! 3. [`Sites::treatment`]: what the rules say of this path. It is the same for every request for the path, so it is
 //!    made once and kept with what is remembered of the file.
-//! 4. Per request: [`Cors::answer`], [`Redirection::location`], [`Fields::for_status`], [`ErrorPages::get`],
+//! 4. Per request: [`Cors::answer`], [`Redirection::location`], [`Fields::for_answer`], [`ErrorPages::get`],
 //!    [`Accept::accepts_html`](crate::http::Accept::accepts_html) for the fallback.
 
 mod cors;

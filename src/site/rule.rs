@@ -92,7 +92,7 @@ impl Default for Defaults {
 /// is made; what is `refused` is 404; then the file, the index, the listing, the fallback, or an error with its page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Treatment {
-    /// Fields to set; those of [`Fields::for_status`] go with each answer, in place of the server's own of the same name.
+    /// Fields to set; those of [`Fields::for_answer`] go with each answer, in place of the server's own of the same name.
     pub fields: Fields,
     /// Cross-origin requests; `None`: nothing is said of them.
     pub cors: Option<Cors>,
