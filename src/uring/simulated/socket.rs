@@ -67,6 +67,8 @@ impl Socket {
             return;
         }
         if self.closed {
+            // One that seals is not shut before: a slow peer may not have read yet that it ends.
+            self.failed |= self.sealing.is_some();
             return self.reset();
         }
         assert!(!self.peer_ended && bytes.len() <= self.arrivable());
