@@ -52,7 +52,7 @@ run_tests() {
         check "the tests of $name" "$(grep -c 'test result: ok. [1-9]' /scratch/log)" 1
     done
 }
-complaints() { dmesg | grep -iE "BUG:|oops|call trace" && echo "CHECK FAIL the kernel complained"; }
+complaints() { dmesg | grep -iE "BUG:|(^|[^a-z])oops|call trace" && echo "CHECK FAIL the kernel complained"; }
 """
 
 
