@@ -15,7 +15,8 @@ use rustls::{
 
 use super::keys::content;
 use super::limits::{
-    HEADER_LEN, MAX_EXPANSION_TLS12, MAX_HANDSHAKE_BYTES, MAX_HANDSHAKE_RECORDS, TAG_LEN,
+    HEADER_LEN, MAX_EXPANSION_TLS12, MAX_FLIGHT_RECORDS, MAX_HANDSHAKE_BYTES, MAX_HELLO_RECORDS,
+    TAG_LEN,
 };
 use super::session::Kernel;
 use super::{Session, TlsError};
@@ -94,9 +95,10 @@ pub struct Handshake {
     incoming: Vec<u8>,
     /// Bytes at the front of `incoming` that rustls has been shown: whole records.
     pub(super) shown: usize,
-    /// Bytes shown so far, and records.
+    /// Bytes shown so far.
     total: usize,
-    records: u32,
+    /// Records that may still be shown before we have something to say.
+    records_left: u32,
     /// Reads the client's hello beside rustls's connection, which does not tell what was in it.
     hello: Option<Acceptor>,
     server_name: Option<Box<str>>,
@@ -157,7 +159,7 @@ impl Handshake {
             incoming: Vec::new(),
             shown: 0,
             total: 0,
-            records: 0,
+            records_left: MAX_HELLO_RECORDS,
             hello: None,
             server_name: None,
         }
@@ -176,7 +178,7 @@ impl Handshake {
         self.incoming.extend_from_slice(input);
         loop {
             match self.step(&mut connection, out) {
-                Step::Again => {}
+                Step::Again => self.records_left = MAX_FLIGHT_RECORDS,
                 Step::NextRecord if self.show_next_record()? => {}
                 Step::NextRecord => {
                     if self.incoming.is_empty() {
@@ -258,10 +260,10 @@ impl Handshake {
         }
         self.shown += len;
         self.total += len;
-        self.records += 1;
-        if self.total > MAX_HANDSHAKE_BYTES || self.records > MAX_HANDSHAKE_RECORDS {
+        if self.total > MAX_HANDSHAKE_BYTES || self.records_left == 0 {
             return Err(TlsError::HandshakeTooLong);
         }
+        self.records_left -= 1;
         Ok(true)
     }
 }
