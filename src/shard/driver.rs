@@ -194,7 +194,7 @@ impl<'a> Shard<'a> {
         );
     }
 
-    /// Takes what has completed, then lets one connection send, or, when none wants to, deadlines expire.
+    /// Takes what has completed, then lets one connection send. Deadlines expire when none wants to, and every 10 ms.
     ///
     /// `now_ns` is the time since the shard began, and `since_epoch` tells the time of day.
     pub(super) fn turn(&mut self, now_ns: u64, since_epoch: impl FnOnce() -> Duration) -> Turn {

@@ -134,10 +134,10 @@ fn whole(variant: &Variant, digests: &Digests, context: &Context<'_>) -> Respons
         digests.put(&mut head);
         head.into_bytes()
     };
-    // A head says when it is from where that is all that is known of a file of the future: it is not kept.
-    let settled = variant.file().last_modified() <= context.clock.now_secs;
+    // A Last-Modified in the future is cut to now (RFC 9110, section 8.8.2.1): such a head is not kept.
+    let of_the_past = variant.file().last_modified() <= context.clock.now_secs;
     let head = match variant.heads() {
-        Some(heads) if digests.is_none() && settled => heads[context.request.version as usize]
+        Some(heads) if digests.is_none() && of_the_past => heads[context.request.version as usize]
             .get_or_init(make)
             .clone(),
         _ => make(),
