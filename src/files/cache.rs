@@ -15,6 +15,8 @@ pub const MAX_SMALL_BYTES: usize = 32 << 20;
 /// What nobody asked for so long is forgotten: an open file that was deleted still takes its place on the disk, and keeps
 /// its file system from being unmounted. nginx's default (`open_file_cache`, `inactive`).
 const MAX_UNUSED_NS: u64 = 60_000_000_000;
+/// The same where descriptors are short.
+const MAX_UNUSED_SHORT_NS: u64 = 1_000_000_000;
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
@@ -112,16 +114,26 @@ impl Cache {
         }
     }
 
-    /// Forgets the entry that was used longest ago, to give its descriptor back.
-    /// `false` when there is none left.
-    pub fn evict_one(&mut self) -> bool {
-        match self.entries.pop_lru() {
-            Some((_, gone)) => {
-                self.small_bytes -= gone.found.small_bytes();
-                true
+    /// Forgets the entry that was used longest ago. `false` when there is none left.
+    fn evict_one(&mut self) -> bool {
+        self.pop_oldest().is_some()
+    }
+
+    /// Forgets the file that was used longest ago, to give its descriptor back. `false` when there is none left.
+    pub fn evict_file(&mut self) -> bool {
+        loop {
+            match self.pop_oldest() {
+                Some(Found::File(_)) => return true,
+                Some(Found::Directory | Found::Nothing) => {}
+                None => return false,
             }
-            None => false,
         }
+    }
+
+    fn pop_oldest(&mut self) -> Option<Found> {
+        let (_, gone) = self.entries.pop_lru()?;
+        self.small_bytes -= gone.found.small_bytes();
+        Some(gone.found)
     }
 
     /// When there is something to forget again ([`Cache::forget_unused`]); `None` when nothing is remembered.
@@ -133,7 +145,23 @@ impl Cache {
 
     /// Forgets what was used last a minute ago or longer.
     pub fn forget_unused(&mut self, now_ns: u64) {
-        while self.next_unused_ns().is_some_and(|at| at <= now_ns) && self.evict_one() {}
+        self.forget_older(MAX_UNUSED_NS, now_ns);
+    }
+
+    /// Forgets what was used last a second ago or longer, as descriptors are short.
+    pub fn make_room(&mut self, now_ns: u64) {
+        self.forget_older(MAX_UNUSED_SHORT_NS, now_ns);
+    }
+
+    fn forget_older(&mut self, age_ns: u64, now_ns: u64) {
+        let is_old = |entry: &Entry| entry.used_ns.saturating_add(age_ns) <= now_ns;
+        while self
+            .entries
+            .peek_lru()
+            .is_some_and(|(_, oldest)| is_old(oldest))
+        {
+            self.evict_one();
+        }
     }
 
     /// Paths remembered.
@@ -237,6 +265,10 @@ mod tests {
         assert!(cache.previous(b"a").is_some() && cache.previous(b"b").is_none());
         cache.forget_unused(10 + MAX_UNUSED_NS);
         assert!(cache.is_empty());
+        cache.insert(b"a", file(1), 0);
+        cache.insert(b"b", file(1), 5);
+        cache.make_room(4 + MAX_UNUSED_SHORT_NS);
+        assert!(cache.previous(b"a").is_none() && cache.previous(b"b").is_some());
     }
 
     #[test]

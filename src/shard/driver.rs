@@ -89,8 +89,10 @@ pub(super) struct Shard<'a> {
     listeners: Vec<Option<Listening>>,
     /// No warning about accepting before this.
     warn_from_ns: u64,
-    /// Listeners to be armed again, and from when on.
-    paused: Vec<(u64, usize)>,
+    /// Nothing is accepted before this.
+    accept_from_ns: u64,
+    /// Listeners to be armed again then.
+    paused: Vec<usize>,
     tls: Option<Arc<rustls::ServerConfig>>,
     control: &'a Control,
     wake: Rc<OwnedFd>,
@@ -162,6 +164,7 @@ impl<'a> Shard<'a> {
             listeners: options.listeners.into_iter().map(listening).collect(),
             paused: Vec::new(),
             warn_from_ns: 0,
+            accept_from_ns: 0,
             tls: options.tls,
             control,
             wake: Rc::new(pipe.woken),
@@ -282,7 +285,7 @@ impl<'a> Shard<'a> {
 
     /// When something is to be done even if nothing completes, in nanoseconds since the shard began.
     pub(super) fn next_deadline(&self) -> Option<u64> {
-        let paused = self.paused.iter().map(|&(from, _)| from).min();
+        let paused = (!self.paused.is_empty()).then_some(self.accept_from_ns);
         let timers = self.shared.timers.next_ns();
         let unused = self.shared.files.next_unused_ns();
         paused.into_iter().chain(timers).chain(unused).min()
@@ -340,30 +343,66 @@ impl<'a> Shard<'a> {
         let draining = self.command != Command::Serve;
         match socket {
             Ok(socket) if draining => self.shared.ring.close(socket),
-            Ok(socket) => self.begin_connection(index, socket),
-            // The peer gave up, or a signal came: nothing is amiss.
-            Err(Errno::CONNABORTED | Errno::INTR | Errno::CANCELED) => {}
-            Err(errno) => {
-                if self.shared.now_ns >= self.warn_from_ns {
-                    self.warn_from_ns = self.shared.now_ns + WARN_EVERY_NS;
-                    tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
+            Ok(socket) => {
+                if self.shared.descriptors.are_few(socket.as_fd()) {
+                    self.pause_accepting(Errno::MFILE);
                 }
-                self.shared.files.evict_one();
-                if !more && !draining {
-                    self.paused
-                        .push((self.shared.now_ns + ACCEPT_PAUSE_NS, index));
-                    return;
+                if self.shared.descriptors.are_last(socket.as_fd()) {
+                    self.shared.ring.close(socket);
+                } else {
+                    self.begin_connection(index, socket);
                 }
             }
+            // The peer gave up, or a signal came: nothing is amiss.
+            Err(Errno::CONNABORTED | Errno::INTR | Errno::CANCELED) => {}
+            Err(errno) => self.pause_accepting(errno),
         }
         if more {
             return;
         }
         if draining {
             self.close_listener(index);
+        } else if self.shared.now_ns < self.accept_from_ns {
+            self.paused.push(index);
         } else {
             self.accept(index);
         }
+    }
+
+    /// Descriptors or memory have run out: who else comes waits until there are some.
+    fn pause_accepting(&mut self, errno: Errno) {
+        if self.shared.now_ns < self.accept_from_ns {
+            return;
+        }
+        self.accept_from_ns = self.shared.now_ns + ACCEPT_PAUSE_NS;
+        self.shared.files.make_room(self.shared.now_ns);
+        if self.shared.now_ns >= self.warn_from_ns {
+            self.warn_from_ns = self.shared.now_ns + WARN_EVERY_NS;
+            tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
+        }
+        self.stop_accepting();
+    }
+
+    /// Each listener is heard of once more when that is done.
+    fn stop_accepting(&mut self) {
+        for Listening { listener, .. } in self.listeners.iter().flatten() {
+            self.shared.ring.cancel(listener.socket.as_fd());
+        }
+    }
+
+    /// Accepts again where that paused, when its time is over and there is room; whether it does.
+    fn resume_accepting(&mut self) -> bool {
+        if self.paused.is_empty() || self.shared.now_ns < self.accept_from_ns {
+            return false;
+        }
+        if !self.shared.descriptors.have_room(&*self.wake) {
+            self.pause_accepting(Errno::MFILE);
+            return false;
+        }
+        for index in std::mem::take(&mut self.paused) {
+            self.accept(index);
+        }
+        true
     }
 
     /// Nothing is in flight on it. Closed now, not with the shard: new peers are to be refused.
@@ -422,15 +461,7 @@ impl<'a> Shard<'a> {
             any = true;
             self.with(key, |connection, shared| connection.expired(timer, shared));
         }
-        while let Some(due) = self
-            .paused
-            .iter()
-            .position(|&(from, _)| from <= self.shared.now_ns)
-        {
-            any = true;
-            let (_, index) = self.paused.swap_remove(due);
-            self.accept(index);
-        }
+        any |= self.resume_accepting();
         any
     }
 
@@ -458,13 +489,11 @@ impl<'a> Shard<'a> {
         let command = self.control.command();
         if command > self.command {
             self.command = command;
-            for (_, index) in std::mem::take(&mut self.paused) {
+            for index in std::mem::take(&mut self.paused) {
                 self.close_listener(index);
             }
             // Another is closed when its accept has come back.
-            for Listening { listener, .. } in self.listeners.iter().flatten() {
-                self.shared.ring.cancel(listener.socket.as_fd());
-            }
+            self.stop_accepting();
             for key in self.connections.keys() {
                 self.with(key, Connection::drain);
             }

@@ -8,6 +8,7 @@ mod answer;
 mod coalescing;
 mod connection;
 mod counters;
+mod descriptors;
 mod dirty;
 mod driver;
 mod input;

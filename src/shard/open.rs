@@ -41,6 +41,7 @@ impl Waiter {
 
 /// A path being opened.
 pub(super) struct Job {
+    site: SiteId,
     /// Of the cache.
     key: Box<[u8]>,
     treatment: Rc<Treatment>,
@@ -82,16 +83,24 @@ impl Shared {
             job.waiters.push(waiter);
             return;
         }
-        let path = &key[SITE_KEY_BYTES..];
-        let treatment = self.treatment(site, path);
+        let treatment = self.treatment(site, &key[SITE_KEY_BYTES..]);
         let job = self.jobs.jobs.insert_with(|_| Job {
+            site,
             key: key.into(),
             treatment,
             waiters: vec![waiter],
             opened: None,
         });
         self.jobs.by_key.insert(key.into(), job);
-        let route = self.sites.locate(site, path);
+        self.submit_open(job);
+    }
+
+    fn submit_open(&mut self, key: Owner) {
+        let Some(job) = self.jobs.jobs.get_mut(key) else {
+            return;
+        };
+        let route = self.sites.locate(job.site, &job.key[SITE_KEY_BYTES..]);
+        let mount = route.mount;
         // openat2 wants a path; the mount's directory itself has none.
         let rest = if route.rest.is_empty() {
             b"."
@@ -100,8 +109,8 @@ impl Shared {
         };
         // A resolved path has no NUL: were there one, the root itself would be opened, which is no file.
         let rest = CString::new(rest).unwrap_or_default();
-        let (root, resolve) = self.mount(route.mount);
-        self.ring.open(root, rest, resolve, job_owner(job));
+        let (root, resolve) = self.mount(mount);
+        self.ring.open(root, rest, resolve, job_owner(key));
     }
 
     /// A completion of a job; when it was its last, what came of it.
@@ -114,7 +123,7 @@ impl Shared {
             Event::Opened {
                 file: Ok(descriptor),
             } => self.opened(key, Rc::new(descriptor)),
-            Event::Opened { file: Err(errno) } => Some(Err(self.refused(errno))),
+            Event::Opened { file: Err(errno) } => self.refused(key, errno),
             Event::Read { gather, result } => self.contents_read(key, gather, result),
             _ => None,
         };
@@ -122,6 +131,10 @@ impl Shared {
         let job = self.jobs.jobs.remove(key)?;
         self.jobs.by_key.remove(&job.key);
         match &outcome {
+            // It is used and closed, or it would soon take the last that are kept for files.
+            Ok(Found::File(file)) if self.descriptors.are_few(file.descriptor.as_fd()) => {
+                self.files.remove(&job.key);
+            }
             Ok(found) => self.files.insert(&job.key, found.clone(), self.now_ns),
             // That there is no coded file beside another is asked with every request for that.
             Err(404) if job.waiters.iter().any(Waiter::is_beside) => {
@@ -172,7 +185,7 @@ impl Shared {
                 page_cache::reading(self.page_cache, opened.descriptor.as_fd(), &self.ring);
             let reading = match reading {
                 Ok(reading) => reading,
-                Err(errno) => return Some(Err(self.refused(errno))),
+                Err(errno) => return self.refused(key, errno),
             };
             let contents = Contents::Large(mapping.map(Rc::new), reading);
             return Some(Ok(open_file(job, opened, contents)));
@@ -225,13 +238,13 @@ impl Shared {
         Some(Ok(open_file(job, opened, Contents::Small(contents))))
     }
 
-    /// The status for a path that could not be opened.
-    fn refused(&mut self, errno: Errno) -> u16 {
-        if matches!(errno, Errno::MFILE | Errno::NFILE) {
-            // Open files that nobody is reading make room for the next attempt.
-            self.files.evict_one();
+    /// A path could not be opened: it is tried again for as long as files that nobody is reading can make room for it.
+    fn refused(&mut self, key: Owner, errno: Errno) -> Option<Result<Found, u16>> {
+        if matches!(errno, Errno::MFILE | Errno::NFILE) && self.files.evict_file() {
+            self.submit_open(key);
+            return None;
         }
-        status(errno)
+        Some(Err(status(errno)))
     }
 }
 

@@ -13,6 +13,7 @@ use super::Serving;
 use super::answer::{Clock, Context, Request, Version};
 use super::coalescing::Coalescing;
 use super::counters::Counters;
+use super::descriptors::Descriptors;
 use super::dirty::Dirty;
 use super::kernel_tls::KernelTls;
 use super::listings::Listed;
@@ -57,6 +58,7 @@ pub(super) enum Product {
 /// See the module's documentation.
 pub(super) struct Shared {
     pub(super) ring: Ring,
+    pub(super) descriptors: Descriptors,
     pub(super) files: Cache,
     pub(super) page_cache: PageCache,
     pub(super) coded: CodedCache,
@@ -122,6 +124,7 @@ impl Shared {
         configs.set_date(clock.date(Version::Http1, false));
         Self {
             ring,
+            descriptors: Descriptors::of_process(),
             files: Cache::new(serving.files.revalidate),
             page_cache: serving.files.page_cache,
             coded: CodedCache::new(),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod certificates;
+mod descriptors;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -482,43 +483,6 @@ fn what_cannot_be_said_is_told_by_the_exit_code() {
     };
     assert_eq!(code("--no-listing"), Some(0));
     assert_eq!(code("--config=none.toml"), Some(2));
-}
-
-/// However many there are, one of two shards that cannot have its own is said to fail, and not waited for.
-#[test]
-fn too_few_descriptors_are_told_at_once() {
-    let home = home();
-    let (mut failures, mut started) = (0, false);
-    for limit in 8..256 {
-        // The shell's limit is a hard one too, so that the program cannot raise it.
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "ulimit -n $0; exec \"$@\"", &limit.to_string()])
-            .args([PROGRAM, "serve", "--http", "127.0.0.1:0"])
-            .args(["--https", "none", "--shards", "2"])
-            .current_dir(home.path())
-            .env_remove("NOTIFY_SOCKET")
-            .stdin(Stdio::null());
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        if stdout.read_line(&mut line).unwrap() > 0 {
-            let _ = child.kill();
-            child.wait().unwrap();
-            started = true;
-            break;
-        }
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_ne!(output.status.code(), Some(0), "{limit}: {said}");
-        assert!(!said.contains("was not ready"), "{limit}: {said}");
-        failures += usize::from(said.contains("its executor could not be made"));
-    }
-    assert!(failures > 0 && started, "{failures} of those");
 }
 
 #[test]
