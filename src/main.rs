@@ -9,7 +9,7 @@ use clap::Parser;
 use ringlane::bench::{self, CommandError, Ending};
 use ringlane::cli::{Args, Command, ServeArgs};
 use ringlane::config::{Config, ConfigError, File, LogLevel};
-use ringlane::server;
+use ringlane::server::{self, console};
 use tracing::level_filters::LevelFilter;
 
 /// The exit code for a configuration that cannot be used; clap has the same for arguments.
@@ -68,7 +68,7 @@ fn configure(args: &ServeArgs) -> Result<Config, ConfigError> {
 }
 
 fn fail(error: &dyn Display, code: u8) -> ExitCode {
-    let _ = writeln!(stderr(), "ringlane: {error}");
+    let _ = console::error().write_all(format!("ringlane: {error}\n").as_bytes());
     ExitCode::from(code)
 }
 
@@ -82,7 +82,7 @@ fn log_to_stderr(level: LogLevel) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(stderr)
+        .with_writer(console::error)
         .with_ansi(stderr().is_terminal())
         .with_target(false)
         // A failed write would be told by eprintln!, which panics when that fails as well: what nobody reads is no reason

@@ -6,6 +6,7 @@
 mod activation;
 mod banner;
 pub mod cert;
+pub mod console;
 mod error;
 mod lifecycle;
 pub mod listen;
@@ -274,9 +275,7 @@ fn raise_descriptor_limit() {
 
 /// Prints to stdout. That nobody reads it any more is no reason to stop serving.
 fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    let _ = console::output().write_all(text.as_bytes());
 }
 
 /// Tells systemd, if it asked to be told.

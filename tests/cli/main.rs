@@ -441,6 +441,17 @@ fn starting_twice_is_a_clear_error() {
     assert!(said.contains("ss -ltnp"), "{said}");
 }
 
+/// Has a shard log something: a handshake that fails. It is over when the connection is closed.
+fn fail_a_handshake(server: &Server) {
+    let mut client = TcpStream::connect(server.address("https")).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    client
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    assert!(client.read_to_end(&mut Vec::new()).is_ok());
+}
+
 /// As with `ringlane serve 2>&1 | tee log` after Ctrl-C.
 #[test]
 fn a_server_whose_log_nobody_takes_goes_on_and_ends_in_order() {
@@ -452,16 +463,33 @@ fn a_server_whose_log_nobody_takes_goes_on_and_ends_in_order() {
     );
     drop(server.child.stderr.take());
     for _ in 0..2 {
-        // What a shard logs: a handshake that fails.
-        let mut client = TcpStream::connect(server.address("https")).unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        assert!(client.read_to_end(&mut Vec::new()).is_ok());
+        fail_a_handshake(&server);
     }
     // What the main thread logs.
     server.signal(Signal::SIGHUP);
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+/// As with `ringlane serve 2>&1 | less`.
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on_and_ends_in_order() {
+    let home = home();
+    let mut server = Server::start(
+        ringlane(home.path())
+            .args(ANY_PORT)
+            .args(["--log-level", "debug"]),
+    );
+    let log = server.child.stderr.as_ref().unwrap();
+    let room = rustix::pipe::fcntl_setpipe_size(log, 16_384).unwrap();
+    for _ in 0..room / 50 {
+        fail_a_handshake(&server);
+    }
+    server.signal(Signal::SIGHUP);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+    let said = server.said();
+    assert!(said.len() > room / 2, "{said}");
 }
 
 #[test]
