@@ -39,6 +39,8 @@ pub(super) struct Clocks {
     pub(super) received_ns: u64,
     /// The last time that there was a stream, or that something of one was taken by the transport.
     pub(super) busy_ns: u64,
+    /// Whether something of a stream may be among what the transport has not taken.
+    pub(super) sending: bool,
     /// Since when our SETTINGS are the peer's to answer: since the transport took what they are in, as far as it has.
     settings_ns: u64,
     /// It has taken all of that.
@@ -61,6 +63,7 @@ impl Clocks {
         Self {
             received_ns: now_ns,
             busy_ns: now_ns,
+            sending: false,
             settings_ns: now_ns,
             settings_gone: false,
             data_ns: now_ns,
@@ -87,7 +90,10 @@ impl Clocks {
 
     /// The transport has taken something of what was framed; whether that was `all`.
     pub(super) fn drained(&mut self, all: bool, now_ns: u64) {
-        self.busy_ns = now_ns;
+        // What answers a PING, or is one of ours, is not what a connection is for.
+        if self.sending {
+            (self.busy_ns, self.sending) = (now_ns, !all);
+        }
         if !self.settings_gone {
             (self.settings_ns, self.settings_gone) = (now_ns, all);
         }

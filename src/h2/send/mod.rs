@@ -40,7 +40,7 @@ impl<F: Clone> Connection<F> {
             self.ended.clear();
         }
         if self.streams.len() > 0 {
-            self.clocks.busy_ns = now_ns;
+            (self.clocks.busy_ns, self.clocks.sending) = (now_ns, true);
         }
         slot.limit_burst(self.burst());
         self.fill(slot);

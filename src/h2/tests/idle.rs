@@ -112,6 +112,36 @@ fn an_idle_connection_is_ended_in_order() {
 }
 
 #[test]
+fn pings_that_the_transport_takes_keep_no_connection() {
+    let both = Timeouts {
+        keepalive: keepalive().keepalive,
+        ..idle()
+    };
+    // The peer's, and ours to a peer that says nothing else.
+    for timeouts in [idle(), both] {
+        let mut client = with(timeouts, &[]);
+        client.now_ns = 5 * SECOND;
+        client.feed(&get(1));
+        client.core.respond(1, bytes(10));
+        client.frames();
+        // The end of its answer is taken late.
+        client.now_ns = 100 * SECOND;
+        client.rate = Some(1_000_000_000);
+        client.core.note_drained(0, true, false, client.now_ns);
+        for second in (110..280).step_by(10) {
+            pass(&mut client, second * SECOND);
+            assert!(!client.core.is_done());
+            if timeouts == idle() {
+                client.feed(&frame(Kind::PING, 0, 0, b"12345678"));
+                client.frames();
+            }
+        }
+        pass(&mut client, 280 * SECOND);
+        assert!(client.core.is_done() && client.core.error().is_none());
+    }
+}
+
+#[test]
 fn a_request_on_its_way_is_served_before_an_idle_end() {
     let mut client = with(idle(), &[]);
     client.answers_pings = false;
