@@ -178,7 +178,14 @@ impl Handshake {
         self.incoming.extend_from_slice(input);
         loop {
             match self.step(&mut connection, out) {
-                Step::Again => self.records_left = MAX_FLIGHT_RECORDS,
+                Step::Again => {
+                    // Until keys are agreed on, what we said may have asked for another hello.
+                    let agreed = connection.common().negotiated_key_exchange_group();
+                    self.records_left = match agreed {
+                        Some(_) => MAX_FLIGHT_RECORDS,
+                        None => MAX_HELLO_RECORDS,
+                    };
+                }
                 Step::NextRecord if self.show_next_record()? => {}
                 Step::NextRecord => {
                     if self.incoming.is_empty() {

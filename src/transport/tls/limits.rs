@@ -30,13 +30,13 @@ pub const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
 /// with stateless tickets.
 pub const MAX_SKIPPED_EARLY_DATA: u32 = MAX_HANDSHAKE_BYTES as u32;
 
-/// Records in which a peer may begin: a hello may come byte by byte (RFC 8446, section 5.1), as it does from conformance
-/// tests. Stops a peer that never finishes from filling the processor: a record of one byte, or of none, costs as much as
-/// one of hundreds.
+/// Records in which a peer may begin, and begin again when we ask for another hello (RFC 8446, section 4.1.4): a hello may
+/// come byte by byte (section 5.1), as it does from conformance tests. Stops a peer that never finishes from filling the
+/// processor: a record of one byte, or of none, costs as much as one of hundreds.
 pub(super) const MAX_HELLO_RECORDS: u32 = 2_048;
 
-/// Records that a peer may send from our last words in the handshake on. While early data is skipped, rustls looks at those that
-/// say they are of the handshake again with each one that follows.
+/// Records that a peer may send from our last words in the handshake on, once keys are agreed on. While early data is
+/// skipped, rustls looks at those that say they are of the handshake again with each one that follows.
 pub(super) const MAX_FLIGHT_RECORDS: u32 = 128;
 
 /// Records that carry nothing (empty application data, ignored warnings) before one that does. A record of 22 bytes

@@ -96,8 +96,8 @@ fn records_behind_the_finished_are_handed_back() {
     }
 }
 
-#[test]
-fn a_hello_may_be_retried() {
+/// A server, and a client that guesses wrong which group it takes.
+fn of_two_minds() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let suite = TLS13_AES_128_GCM_SHA256;
     let identity = Identity::of(suite);
     let groups = |groups: &[&'static dyn rustls::crypto::SupportedKxGroup]| {
@@ -122,7 +122,12 @@ fn a_hello_may_be_retried() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     client.resumption = rustls::client::Resumption::disabled();
-    let (server, client) = (Arc::new(server), Arc::new(client));
+    (Arc::new(server), Arc::new(client))
+}
+
+#[test]
+fn a_hello_may_be_retried() {
+    let (server, client) = of_two_minds();
     for chunks in [Chunks::Whole, Chunks::Single, Chunks::Random(8)] {
         let mut pair = Pair::with(&server, &client, chunks);
         assert_eq!(
@@ -333,6 +338,28 @@ fn a_hello_may_come_byte_by_byte() {
     for &byte in &hello[HEADER_LEN..] {
         assert_eq!(out, b"");
         let progress = handshake.handle_bytes(&[22, 3, 1, 0, 1, byte], &mut out);
+        assert!(matches!(progress.unwrap(), Progress::More));
+    }
+    assert_eq!(out[0], 22, "a ServerHello");
+}
+
+#[test]
+fn so_may_the_one_that_was_asked_for() {
+    let (server, client) = of_two_minds();
+    let mut client = client_of(&client);
+    let mut handshake = Handshake::new(server).unwrap();
+    let mut out = Vec::new();
+    let progress = handshake.handle_bytes(&client_bytes(&mut client), &mut out);
+    assert!(matches!(progress.unwrap(), Progress::More));
+    client_takes(&mut client, &std::mem::take(&mut out)).unwrap();
+    let again = client_bytes(&mut client);
+    // Behind a ChangeCipherSpec.
+    let (dummy, hello) = again.split_at(HEADER_LEN + 1);
+    assert_eq!((dummy[0], hello[0]), (20, 22));
+    handshake.handle_bytes(dummy, &mut out).unwrap();
+    for &byte in &hello[HEADER_LEN..] {
+        assert_eq!(out, b"");
+        let progress = handshake.handle_bytes(&[22, 3, 3, 0, 1, byte], &mut out);
         assert!(matches!(progress.unwrap(), Progress::More));
     }
     assert_eq!(out[0], 22, "a ServerHello");
