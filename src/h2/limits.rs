@@ -146,7 +146,8 @@ pub enum Budget {
     Pings,
     /// SETTINGS frames. Stops: SETTINGS floods and window churn (CVE-2019-9515).
     Settings,
-    /// WINDOW_UPDATE frames. Stops: floods of them, and data dribbled out one byte at a time (CVE-2019-9511).
+    /// WINDOW_UPDATE frames. Stops: floods of them. Data that is dribbled out one byte at a time (CVE-2019-9511) pays for its
+    /// own: none of it is queued, and what makes no progress ends ([`MIN_PROGRESS`]).
     WindowUpdates,
     /// Frames that carry nothing: DATA without data, PRIORITY, PRIORITY_UPDATE, unknown types, RST_STREAM on closed
     /// streams, trailers. Stops: floods of those (CVE-2019-9513, CVE-2019-9518).
