@@ -28,7 +28,8 @@ pub struct Timeouts {
 pub struct Keepalive {
     /// Nanoseconds without a byte from the peer after which it gets a PING.
     pub interval_ns: u64,
-    /// Nanoseconds after that PING without a byte from the peer after which it is given up for dead.
+    /// Nanoseconds after the transport took that PING, or stopped taking what is before it, without a byte from the peer
+    /// after which it is given up for dead.
     pub timeout_ns: u64,
 }
 
@@ -50,8 +51,11 @@ pub(super) struct Clocks {
     /// Bytes of bodies since then.
     pub(super) data_moved: u32,
     swept_ns: u64,
-    /// When the keepalive PING that is out was queued.
+    /// Since when the keepalive PING that is out is the peer's to answer: since it was queued, or the transport took what
+    /// is before it or what it is in, as far as it has.
     asked_ns: Option<u64>,
+    /// It has taken all of that.
+    asked_gone: bool,
     /// Keepalive PINGs without an acknowledgement: a peer that sent something else meanwhile still owes it.
     acks_due: u8,
     /// When the end for idleness began.
@@ -70,6 +74,7 @@ impl Clocks {
             data_moved: 0,
             swept_ns: now_ns,
             asked_ns: None,
+            asked_gone: false,
             acks_due: 0,
             notice_ns: None,
         }
@@ -88,14 +93,20 @@ impl Clocks {
         due
     }
 
-    /// The transport has taken something of what was framed; whether that was `all`.
-    pub(super) fn drained(&mut self, all: bool, now_ns: u64) {
+    /// The transport has taken something of what was framed; whether that was `all`, and whether a keepalive PING is still
+    /// to be framed.
+    pub(super) fn drained(&mut self, all: bool, asking: bool, now_ns: u64) {
         // What answers a PING, or is one of ours, is not what a connection is for.
         if self.sending {
             (self.busy_ns, self.sending) = (now_ns, !all);
         }
         if !self.settings_gone {
             (self.settings_ns, self.settings_gone) = (now_ns, all);
+        }
+        if !self.asked_gone
+            && let Some(asked_ns) = &mut self.asked_ns
+        {
+            (*asked_ns, self.asked_gone) = (now_ns, all && !asking);
         }
     }
 
@@ -147,7 +158,7 @@ impl<F: Clone> Connection<F> {
     fn keep(&mut self, now_ns: u64) {
         let due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now_ns);
         if due(self.ask_deadline()) {
-            self.clocks.asked_ns = Some(now_ns);
+            (self.clocks.asked_ns, self.clocks.asked_gone) = (Some(now_ns), false);
             self.clocks.acks_due = self.clocks.acks_due.saturating_add(1);
             self.control.push_back(Control::KeepalivePing);
         }

@@ -15,6 +15,7 @@ pub(super) use block::PendingBlock;
 pub use cut::{Cut, cut};
 
 use super::connection::Connection;
+use super::control::Control;
 use super::limits::MAX_UNPACED_FRAME;
 use super::priority::Priority;
 use super::streams::{Index, NONE, Phase};
@@ -108,11 +109,12 @@ impl<F: Clone> Connection<F> {
     /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave, and had been full before if it
     /// was `waited` for; `all` when nothing of it is left, also of what was dropped instead of being sent. From these the
     /// connection knows how fast it is ([`Connection::burst`], the size of DATA frames), whether the peer still reads, and
-    /// since when our SETTINGS are the peer's to answer. A driver that never calls this gets frames of 64 KiB and no end of
-    /// peers that stopped reading.
+    /// since when our SETTINGS and PINGs are the peer's to answer. A driver that never calls this gets frames of 64 KiB and
+    /// no end of peers that stopped reading.
     pub fn note_drained(&mut self, len: usize, all: bool, waited: bool, now_ns: u64) {
         self.pace.drained(len, all, waited, now_ns);
-        self.clocks.drained(all, now_ns);
+        let asking = self.control.contains(&Control::KeepalivePing);
+        self.clocks.drained(all, asking, now_ns);
     }
 
     /// Continues the field block that was begun; whether there is none any more.

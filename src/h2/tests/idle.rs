@@ -80,6 +80,39 @@ fn a_silent_peer_that_does_not_answer_is_dead() {
 }
 
 #[test]
+fn what_has_not_been_read_needs_no_answer() {
+    let mut client = Client::wide();
+    client.core.config = with(keepalive(), &[]).core.config;
+    client.answers_pings = false;
+    client.feed(&get(1));
+    client.core.respond(1, file(1, 1 << 20));
+    client.transmit();
+    // It reads slowly, and the PING waits behind what it has not read.
+    let mut step = |second: u64, all, transmits| {
+        client.now_ns = second * SECOND;
+        client.core.handle_timeout(client.now_ns);
+        client.core.note_drained(1_000, all, true, client.now_ns);
+        if transmits {
+            client.transmit();
+        }
+        client.core.error()
+    };
+    for second in (5..100).step_by(5) {
+        assert_eq!(step(second, false, false), None);
+    }
+    assert_eq!(step(100, true, true), None);
+    assert_eq!(step(109, false, false), None);
+    // The PING is out, and more is read behind it.
+    for second in 110..119 {
+        assert_eq!(step(second, true, true), None);
+    }
+    assert_eq!(
+        step(120, true, true),
+        Some(ConnectionError::KeepaliveTimeout)
+    );
+}
+
+#[test]
 fn anything_that_it_says_is_an_answer() {
     let mut client = with(keepalive(), &[]);
     client.answers_pings = false;
