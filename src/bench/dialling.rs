@@ -142,9 +142,15 @@ impl Dialling {
         self.backoff_ns > 0
     }
 
+    /// Whether there is a connection that takes requests and on which a response came.
+    pub(super) fn is_serving(&self) -> bool {
+        self.serving > 0
+    }
+
     /// Looks whether there is a connection that is good for something: one that ends without a response is not.
-    pub(super) fn look(&mut self, now_ns: u64) {
-        if self.serving > 0 || (self.established() > 0 && !self.is_failing()) {
+    /// `anywhere`: another worker may have one.
+    pub(super) fn look(&mut self, anywhere: bool, now_ns: u64) {
+        if anywhere || self.is_serving() || (self.established() > 0 && !self.is_failing()) {
             self.alive_ns = now_ns;
         }
     }
@@ -249,11 +255,14 @@ mod tests {
         while now_ns < TIMEOUT_NS {
             assert!(!dialling.is_hopeless(now_ns, TIMEOUT_NS), "{now_ns}");
             opened(&mut dialling);
-            dialling.look(now_ns);
+            dialling.look(false, now_ns);
             ended(&mut dialling, false, now_ns);
             now_ns += MAX_BACKOFF_NS;
         }
         assert!(dialling.is_hopeless(now_ns, TIMEOUT_NS));
+        // It serves another worker.
+        dialling.look(true, now_ns);
+        assert!(!dialling.is_hopeless(now_ns, TIMEOUT_NS));
         // One that answered meanwhile is not.
         opened(&mut dialling);
         dialling.answered(Stage::Open, now_ns);

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -81,6 +81,8 @@ impl Plan {
 pub(super) struct Control {
     /// When load begins; `u64::MAX` as long as that is not known.
     begin_ns: AtomicU64,
+    /// Workers that have a connection on which a response came.
+    serving: AtomicUsize,
     stop: Stop,
 }
 
@@ -92,6 +94,19 @@ impl Control {
 
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_set()
+    }
+
+    /// Whether any worker has a connection on which a response came: the server is there then.
+    pub(super) fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::Relaxed) > 0
+    }
+
+    /// A worker has such a connection from now on, or has none any more.
+    pub(super) fn set_serving(&self, serving: bool) {
+        match serving {
+            true => self.serving.fetch_add(1, Ordering::Relaxed),
+            false => self.serving.fetch_sub(1, Ordering::Relaxed),
+        };
     }
 }
 
@@ -112,6 +127,7 @@ pub fn run(
     });
     let control = Arc::new(Control {
         begin_ns: AtomicU64::new(u64::MAX),
+        serving: AtomicUsize::new(0),
         stop: stop.clone(),
     });
     let server = match &options.server {

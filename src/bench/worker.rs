@@ -116,6 +116,8 @@ struct Worker {
     dialling: Dialling,
     dialled: u64,
     told_connected: bool,
+    /// Whether it has told others that the server answers.
+    told_serving: bool,
     chores_ns: u64,
     timeouts_ns: u64,
     report_ns: u64,
@@ -198,6 +200,7 @@ impl Worker {
             dialling: Dialling::new(plan.now_ns()),
             dialled: 0,
             told_connected: false,
+            told_serving: false,
             chores_ns: 0,
             timeouts_ns: 0,
             report_ns: 0,
@@ -217,7 +220,12 @@ impl Worker {
                 self.shared.ring.wait(wait);
             }
         };
-        let ended_ns = self.shared.now_ns.min(self.shared.feed.end_ns());
+        let end_ns = self.shared.feed.end_ns();
+        let ended_ns = self.shared.now_ns.min(end_ns);
+        if ended_ns < end_ns {
+            // Those that go on have to see for themselves; when time is up they are about to look.
+            self.tell_serving(false);
+        }
         for key in self.connections.keys() {
             self.with(key, Connection::cut);
         }
@@ -283,7 +291,9 @@ impl Worker {
         }
         self.adjust();
         self.dial();
-        self.dialling.look(self.shared.now_ns);
+        self.tell_serving(self.dialling.is_serving());
+        self.dialling
+            .look(self.control.is_serving(), self.shared.now_ns);
         if !self.told_connected && self.is_settled() {
             self.told_connected = true;
             // Nobody listens only when the run was given up.
@@ -311,6 +321,14 @@ impl Worker {
     fn is_settled(&self) -> bool {
         let now_ns = self.shared.now_ns;
         self.shared.feed.is_over(now_ns) || self.dialling.is_settled(self.wanted(), now_ns)
+    }
+
+    /// Tells other workers whether the server answers this one: it is not gone, though it take no more connections.
+    fn tell_serving(&mut self, serving: bool) {
+        if serving != self.told_serving {
+            self.told_serving = serving;
+            self.control.set_serving(serving);
+        }
     }
 
     fn tick(&mut self, reports: &Sender<Report>) {
@@ -402,10 +420,12 @@ impl Worker {
         }
         if shared.now_ns >= shared.feed.end_ns() {
             // Most runs are over before the timeout is.
-            return Some(match self.dialling.is_lost() {
-                true => Outcome::ServerGone,
-                false => Outcome::Complete,
-            });
+            return Some(
+                match self.dialling.is_lost() && !self.control.is_serving() {
+                    true => Outcome::ServerGone,
+                    false => Outcome::Complete,
+                },
+            );
         }
         // Requests at fixed times are a load for as long as was asked, also when nothing more is due.
         let over =

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -103,6 +104,24 @@ fn a_server_that_goes_away_in_mid_run() {
     assert_eq!(said.code, Some(1), "{}", said.err);
     let result: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(result["outcome"], "server_gone");
+}
+
+/// With two cores, one of them is left without a connection.
+#[test]
+fn a_server_that_answers_on_one_connection_is_not_gone() {
+    let first = OnceLock::new();
+    let server = Raw::start(move |stream| {
+        let mine = stream.peer_addr()?;
+        match *first.get_or_init(|| mine) == mine {
+            true => respond(stream, b"content"),
+            false => Err(std::io::ErrorKind::ConnectionAborted.into()),
+        }
+    });
+    // Those that wait for a connection have waited for the timeout long before the end.
+    let load = ["--http1", "-c", "2", "-d", "1500ms", "-t", "300ms"];
+    let result = result(&[&[&*server.url("/")], &load[..]].concat(), 0);
+    assert_eq!(result["outcome"], "complete");
+    assert_eq!(number(&result, "/total/elapsed_s"), 1.5);
 }
 
 #[test]
