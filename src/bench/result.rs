@@ -92,8 +92,8 @@ pub struct Setup {
     pub frame_policy: String,
     /// Whether TLS sessions were resumed where the server allowed it.
     pub tls_resumption: bool,
-    /// The fields that were added to each request, sorted: `name=` and the beginning of the SHA-256 of the value, which
-    /// may be a secret.
+    /// The fields that were added to each request, and `host` where it is not the URL's, sorted: `name=` and the beginning
+    /// of the SHA-256 of the value, which may be a secret.
     #[serde(default)]
     pub fields: Vec<String>,
     /// Content of each request in bytes.

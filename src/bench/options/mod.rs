@@ -18,7 +18,7 @@ use super::args::{self, Args, Switch};
 use super::figures::FIGURES;
 use super::range::Asked;
 use super::result::{LoadSetup, Setup, TargetSetup};
-use super::target::{Origin, Target, targets};
+use super::target::{Origin, Target, parse_url, targets};
 use super::verify::{Check, Expected, parse_sha256};
 use crate::config::{available_cores, display_cores};
 use crate::h2::client::{ClientConfig, FramePolicy};
@@ -191,6 +191,15 @@ impl Options {
         })
     }
 
+    /// The fields of each request, with `Host` where it is not the URL's.
+    fn added_fields(&self) -> Vec<(String, String)> {
+        let authority = &self.origin.authority;
+        let typed = self.targets.first().map(|target| parse_url(&target.url));
+        let is_other = matches!(typed, Some(Ok((origin, _))) if origin.authority != *authority);
+        let host = is_other.then(|| ("host".to_owned(), authority.clone()));
+        self.fields.iter().cloned().chain(host).collect()
+    }
+
     /// The options as they stand in a result.
     #[must_use]
     pub fn setup(&self) -> Setup {
@@ -239,7 +248,7 @@ impl Options {
             }
             .to_owned(),
             tls_resumption: self.tls_resumption,
-            fields: protocol::marks(&self.fields),
+            fields: protocol::marks(&self.added_fields()),
             upload_bytes: self.upload.as_ref().map_or(0, |body| body.len() as u64),
             range: match &self.part {
                 Part::Whole => None,

@@ -52,6 +52,11 @@ fn added_fields_are_marked_but_not_kept() {
     assert_ne!(two, marks("-H accept-encoding:br -H x-token:secret"));
     // As sha256sum has it.
     assert_eq!(two[1], "x-token=2bb80d53");
+    // Another site of the same server is another load.
+    let host = marks("-H host:b.example");
+    assert!(host.len() == 1 && host[0].starts_with("host="), "{host:?}");
+    assert_ne!(host, marks("-H Host:c.example"));
+    assert_eq!(marks("-H host:127.0.0.1:1"), marks(""));
 }
 
 #[test]
