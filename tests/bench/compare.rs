@@ -148,7 +148,7 @@ fn an_interrupt_leaves_the_rounds_until_then() {
         format!("B={}", server.url("/")),
     );
     let command = command(&[
-        "compare", &a, &b, "--http1", "-d", "50ms", "--rounds", "1000", "--json", "-",
+        "compare", &a, &b, "--http1", "-d", "200ms", "--rounds", "1000", "--json", "-",
     ]);
     let (child, rest) = begun(command, "round 2/1000 B");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
