@@ -82,7 +82,10 @@ pub(super) fn marks(fields: &[(String, String)]) -> Vec<String> {
         let hash = digest(&SHA256, value.as_bytes());
         format!("{name}={}", hex(&hash.as_ref()[..MARK_BYTES]))
     };
-    let added = fields.iter().filter(|(_, value)| value != USER_AGENT);
+    let is_default = |name: &str, value: &str| name == "user-agent" && value == USER_AGENT;
+    let added = fields
+        .iter()
+        .filter(|(name, value)| !is_default(name, value));
     let mut marks: Vec<String> = added.map(mark).collect();
     marks.sort_unstable();
     marks

@@ -52,6 +52,10 @@ fn added_fields_are_marked_but_not_kept() {
     assert_ne!(two, marks("-H accept-encoding:br -H x-token:secret"));
     // As sha256sum has it.
     assert_eq!(two[1], "x-token=2bb80d53");
+    assert_eq!(
+        marks(concat!("-H x-client:ringlane/", env!("CARGO_PKG_VERSION"))).len(),
+        1
+    );
     // Another site of the same server is another load.
     let host = marks("-H host:b.example");
     assert!(host.len() == 1 && host[0].starts_with("host="), "{host:?}");
