@@ -24,6 +24,11 @@ fn write(out: &mut String, result: &RunResult) -> std::fmt::Result {
     match result.outcome {
         Outcome::Complete => {}
         Outcome::Interrupted => writeln!(out, "interrupted: this is what was measured until then")?,
+        // It may be there, and speak another protocol.
+        Outcome::ServerGone if total.statuses.is_empty() => writeln!(
+            out,
+            "no response came, and no connection lasted: this is what was measured"
+        )?,
         Outcome::ServerGone => writeln!(out, "the server is gone: this is what was measured")?,
     }
     writeln!(

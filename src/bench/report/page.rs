@@ -157,6 +157,9 @@ fn warnings(result: &RunResult) -> Vec<String> {
         Outcome::Interrupted => {
             warnings.push("Interrupted: this was measured until then.".to_owned())
         }
+        Outcome::ServerGone if result.total.statuses.is_empty() => warnings.push(
+            "No response came, and no connection lasted: this was measured until then.".to_owned(),
+        ),
         Outcome::ServerGone => {
             warnings.push("The server went away: this was measured until then.".to_owned())
         }
@@ -558,12 +561,14 @@ mod tests {
         let page = text(&Report::Run(&run, &[]));
         check(&page);
         assert!(page.contains("Latency by load"));
+        run.outcome = Outcome::ServerGone;
+        assert!(text(&Report::Run(&run, &[])).contains("The server went away"));
         run.total = Default::default();
         run.series = Default::default();
         run.steps.clear();
         let page = text(&Report::Run(&run, &[]));
         check(&page);
-        assert!(!page.contains("Histogram"));
+        assert!(!page.contains("Histogram") && page.contains("No response came"));
     }
 
     #[test]
