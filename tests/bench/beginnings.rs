@@ -5,9 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
 
-use super::client::{bench, command, number, result, said};
+use super::client::{begun, bench, command, number, result, said};
 use super::raw::{Raw, respond};
 use super::server::Server;
 
@@ -97,13 +96,15 @@ fn a_server_that_goes_away_in_mid_run() {
     std::fs::write(folder.path().join("file"), b"content").unwrap();
     let server = Server::start(folder.path(), &["--shards", "1"]);
     let url = format!("http://{}/file", server.http);
-    let child = command(&[&url, "-c", "3", "-d", "6s", "--json", "-"]).spawn();
-    thread::sleep(Duration::from_secs(2));
+    let load = command(&[&url, "-c", "3", "-d", "6s", "--json", "-"]);
+    let (child, rest) = begun(load, "req/s");
     drop(server);
-    let said = said(child.unwrap());
-    assert_eq!(said.code, Some(1), "{}", said.err);
+    let said = said(child);
+    rest.join().unwrap();
+    assert_eq!(said.code, Some(1));
     let result: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(result["outcome"], "server_gone");
+    assert!(number(&result, "/total/requests/succeeded") > 0.0);
 }
 
 /// With two cores, one of them is left without a connection.
