@@ -221,7 +221,10 @@ fn judge(figures: &mut [ComparedFigure], target: usize, comparisons: usize, enou
         let higher_is_better = figure.better == Better::Higher.name();
         figure.targets[target].against_first = Some(Against {
             ratio: estimate.ratio,
-            interval: estimate.interval,
+            // Widened for few rounds it goes far beyond what a ratio can be.
+            interval: estimate
+                .interval
+                .map(|(low, high)| (low.max(1.0 / GREATEST_RATIO), high.min(GREATEST_RATIO))),
             probability,
             verdict: match enough {
                 true => conclude(&estimate, probability, higher_is_better),

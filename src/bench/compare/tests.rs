@@ -87,6 +87,11 @@ fn nothing_at_all_and_failures_of_one_target_are_figures() {
     assert!((against.ratio - 1e6).abs() < 1.0, "{against:?}");
     rounds[1].1 = rounds[0].1.clone();
     assert_eq!(of(rounds, content), None);
+    // Nothing in one of two rounds.
+    let mut rounds = self::rounds(2, 1.0);
+    rounds[0].1[0].total.body_bytes_per_s = 0.0;
+    let (low, high) = of(rounds, content).unwrap().interval.unwrap();
+    assert!((0.9e-6..1.0).contains(&low) && (1.0..=1e6).contains(&high));
 }
 
 #[test]
