@@ -47,7 +47,7 @@ fn a_server_does_not_differ_from_itself() {
     let server = Server::start(folder.path(), &["--shards", "1"]);
     let url = format!("http://{}/file", server.http);
     let (a, b) = (format!("A={url}"), format!("B={url}"));
-    let compare = || result(&["compare", &a, &b, "-c", "4", "-d", "200ms"], 0);
+    let compare = || result(&["compare", &a, &b, "-c", "4", "-n", "1000"], 0);
     let first = compare();
     assert_eq!(
         (&first["rounds"], &first["targets"][1]["name"]),
@@ -74,7 +74,7 @@ fn a_slower_server_is_found() {
         format!("slow={}", slow.url("/")),
     );
     let arguments = [
-        "compare", &a, &b, "--http1", "-c", "2", "-d", "120ms", "--rounds", "8",
+        "compare", &a, &b, "--http1", "-c", "2", "-n", "20", "--rounds", "8",
     ];
     let comparison = result(&arguments, 0);
     let verdict = |name: &str| {
@@ -102,7 +102,7 @@ fn a_slower_server_is_found() {
     }
     // The other way round it is better.
     let arguments = [
-        "compare", &b, &a, "--http1", "-c", "2", "-d", "120ms", "--rounds", "8",
+        "compare", &b, &a, "--http1", "-c", "2", "-n", "20", "--rounds", "8",
     ];
     let said = bench(&arguments);
     assert_eq!(said.code, Some(0), "{}", said.err);
@@ -120,7 +120,7 @@ fn few_rounds_decide_nothing() {
         format!("A={}", quick.url("/")),
         format!("B={}", slow.url("/")),
     );
-    let said = bench(&["compare", &a, &b, "--http1", "-d", "100ms", "--rounds", "2"]);
+    let said = bench(&["compare", &a, &b, "--http1", "-n", "10", "--rounds", "2"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.out.contains("too few rounds to tell"), "{}", said.out);
     assert!(said.out.contains("--rounds 8 or more"), "{}", said.out);
@@ -130,7 +130,7 @@ fn few_rounds_decide_nothing() {
 fn a_server_that_answers_nothing_is_no_comparison() {
     let server = takes(1);
     let (a, b) = (format!("A={}", server.url("/")), "B=http://127.0.0.1:1/");
-    let said = bench(&["compare", &a, b, "--http1", "-d", "100ms", "--rounds", "2"]);
+    let said = bench(&["compare", &a, b, "--http1", "-n", "10", "--rounds", "2"]);
     assert_eq!(said.code, Some(1), "{}", said.out);
     assert!(said.out.contains("connection refused"), "{}", said.out);
     assert!(
@@ -148,7 +148,7 @@ fn an_interrupt_leaves_the_rounds_until_then() {
         format!("B={}", server.url("/")),
     );
     let command = command(&[
-        "compare", &a, &b, "--http1", "-d", "200ms", "--rounds", "1000", "--json", "-",
+        "compare", &a, &b, "--http1", "-n", "50", "--rounds", "1000", "--json", "-",
     ]);
     let (child, rest) = begun(command, "round 2/1000 B");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
