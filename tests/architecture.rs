@@ -58,7 +58,7 @@ fn the_data_path_shares_nothing() {
         "src/shard/mod.rs: pub roots: Arc<Roots>,",
         "src/shard/roots.rs: given: Arc<Roots>,",
         "src/shard/roots.rs: taken: Arc<Vec<OwnedFd>>,",
-        "src/shard/roots.rs: pub(super) fn new(given: Arc<Roots>) -> Self {",
+        "src/shard/roots.rs: pub(super) fn new(given: Arc<Roots>) -> io::Result<Self> {",
         "src/shard/driver.rs: tls: Option<Arc<rustls::ServerConfig>>,",
         // The certificates of all connections; rustls asks for these types. Dropped when the handshake is over.
         "src/transport/tls/handshake.rs: pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {",

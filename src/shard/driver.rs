@@ -9,6 +9,7 @@
 //!    once where that saves wakeups ([`coalescing`](super::coalescing)); if nothing came and no deadline is near, it parks
 //!    through the executor on the ring's eventfd. The executor has no other task, so the driver gives it no turn but then.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -59,6 +60,8 @@ pub(super) enum StartError {
     Ring(#[from] SetupError),
     #[error("the shard could not wait for its ring: {0}")]
     Wake(#[from] Errno),
+    #[error("the shard could not have the served directories: {0}")]
+    Roots(#[from] io::Error),
 }
 
 /// What comes of a turn.
@@ -107,7 +110,7 @@ pub(super) struct Shard<'a> {
 /// Runs a shard on the executor of this thread until it is told to end.
 ///
 /// # Errors
-/// When the ring could not be set up.
+/// When the ring could not be set up, or there are no descriptors.
 pub(super) async fn run(
     options: Options,
     control: &Control,
@@ -120,7 +123,7 @@ pub(super) async fn run(
         ring.busy_poll(most.get())?;
     }
     let began = Instant::now();
-    let mut shard = Shard::new(options, ring, control, pipe, reports);
+    let mut shard = Shard::new(options, ring, control, pipe, reports)?;
     shard.begin();
     // The receiver is gone only when the server is ending anyway.
     let _ = reports.send(Report::Ready { shard: shard.index });
@@ -139,25 +142,28 @@ pub(super) async fn run(
 
 impl<'a> Shard<'a> {
     /// A shard that is to begin.
+    ///
+    /// # Errors
+    /// When there are no descriptors for the served directories.
     pub(super) fn new(
         options: Options,
         ring: Ring,
         control: &'a Control,
         pipe: WakePipe,
         reports: &'a Sender<Report>,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let mut shared = Shared::new(
             ring,
             options.serving,
             options.timeouts,
             Offload::new(pipe.wake, pipe.affinity),
-        );
+        )?;
         shared.kernel_tls = KernelTls::new(options.kernel_tls);
         let listening = |listener: Listener| {
             let near = listener.is_near();
             Some(Listening { listener, near })
         };
-        Self {
+        Ok(Self {
             shared,
             index: options.index,
             connections: Slab::default(),
@@ -172,7 +178,7 @@ impl<'a> Shard<'a> {
             command: Command::Serve,
             looked: false,
             expire_ns: 0,
-        }
+        })
     }
 
     /// Begins to accept, and to listen to orders.

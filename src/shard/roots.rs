@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::Roots;
 use crate::site::MountId;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(super) struct OwnRoots {
     given: Arc<Roots>,
     /// Those of which these are copies.
@@ -17,11 +18,14 @@ pub(super) struct OwnRoots {
 }
 
 impl OwnRoots {
-    pub(super) fn new(given: Arc<Roots>) -> Self {
-        Self {
-            given,
-            ..Self::default()
-        }
+    /// Copies of those that are given now.
+    ///
+    /// # Errors
+    /// When there are no descriptors for them.
+    pub(super) fn new(given: Arc<Roots>) -> io::Result<Self> {
+        let taken = given.load_full();
+        let own = copies(&taken)?;
+        Ok(Self { given, taken, own })
     }
 
     /// The directory of a mount.

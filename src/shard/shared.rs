@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -112,17 +113,20 @@ pub(super) struct Shared {
 
 impl Shared {
     /// For a shard that has not taken a turn: it has no time of day yet.
+    ///
+    /// # Errors
+    /// When there are no descriptors for the served directories.
     pub(super) fn new(
         ring: Ring,
         serving: Serving,
         timeouts: h2::Timeouts,
         offload: Offload<Waiter, Product>,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let treatments = NonZeroUsize::new(MAX_TREATMENTS).unwrap_or(NonZeroUsize::MIN);
         let configs = Configs::new(timeouts);
         let clock = Clock::new(0);
         configs.set_date(clock.date(Version::Http1, false));
-        Self {
+        Ok(Self {
             ring,
             descriptors: Descriptors::of_process(),
             files: Cache::new(serving.files.revalidate),
@@ -132,7 +136,7 @@ impl Shared {
             digests: DigestCache::new(),
             jobs: Jobs::default(),
             offload,
-            roots: OwnRoots::new(serving.roots),
+            roots: OwnRoots::new(serving.roots)?,
             sites: serving.sites,
             treatments: LruCache::new(treatments),
             treatment_key: Vec::new(),
@@ -160,7 +164,7 @@ impl Shared {
             clock,
             now_ns: 0,
             second_ends_ns: 0,
-        }
+        })
     }
 
     /// The directory of a mount, and how paths beneath it are resolved.

@@ -36,7 +36,7 @@ pub(crate) mod simulated;
 mod slab;
 mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use arena::{Arena, Lease};
 pub use buf_ring::RecvBuffer;

@@ -3,6 +3,7 @@
 mod deadlines;
 mod half_closed;
 mod leftovers;
+mod no_descriptors;
 mod panics;
 mod simulation;
 mod starved;
@@ -61,7 +62,7 @@ fn shard<'a>(root: &Path, control: &'a Control, reports: &'a Sender<Report>) -> 
         wake,
         affinity: sched_getaffinity(None).unwrap(),
     };
-    Shard::new(options, ring, control, pipe, reports)
+    Shard::new(options, ring, control, pipe, reports).unwrap()
 }
 
 fn connect(shard: &mut Shard<'_>) -> (Owner, UnixStream) {

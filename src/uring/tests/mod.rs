@@ -77,13 +77,13 @@ fn pattern(len: usize) -> Vec<u8> {
 
 /// Whether this is a process made to run the test `name` alone, as one that changes what is the whole process's has to
 /// be. When not, runs it so, and fails when it fails there.
-fn in_a_process_of_its_own(name: &str) -> bool {
+pub(crate) fn in_a_process_of_its_own(name: &str) -> bool {
     const CHILD: &str = "RINGLANE_TEST_CHILD";
     if std::env::var_os(CHILD).is_some() {
         return true;
     }
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("uring::tests::{name}")])
+        .args(["--exact", name])
         .env(CHILD, "1")
         .output()
         .unwrap();

@@ -285,7 +285,7 @@ fn contradictory_options_are_refused() {
 
 #[test]
 fn a_ring_works_without_locked_memory() {
-    if !in_a_process_of_its_own("queues::a_ring_works_without_locked_memory") {
+    if !in_a_process_of_its_own("uring::tests::queues::a_ring_works_without_locked_memory") {
         return;
     }
     let limit = Rlimit {

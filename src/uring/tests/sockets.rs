@@ -380,8 +380,9 @@ fn a_wait_for_room_is_cancelled_and_nothing_else_on_the_socket() {
 
 #[test]
 fn accepting_without_descriptors_says_so_and_can_be_resumed() {
-    if !in_a_process_of_its_own("sockets::accepting_without_descriptors_says_so_and_can_be_resumed")
-    {
+    if !in_a_process_of_its_own(
+        "uring::tests::sockets::accepting_without_descriptors_says_so_and_can_be_resumed",
+    ) {
         return;
     }
     let mut ring = ring();

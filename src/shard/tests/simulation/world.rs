@@ -202,7 +202,7 @@ impl<'a> World<'a> {
             wake: placeholder(),
             affinity: sched_getaffinity(None).unwrap(),
         };
-        let mut shard = Shard::new(options, ring, control, pipe, reports);
+        let mut shard = Shard::new(options, ring, control, pipe, reports).unwrap();
         shard.shared.configs.h2 = Rc::new(Config {
             max_concurrent_streams: random.pick(&[2, 256]),
             initial_window_size: random.pick(&[100, 3_000, 65_535]),
