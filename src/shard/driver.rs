@@ -297,7 +297,7 @@ impl<'a> Shard<'a> {
         paused.into_iter().chain(timers).chain(unused).min()
     }
 
-    fn dispatch(&mut self, completion: Completion) {
+    pub(super) fn dispatch(&mut self, completion: Completion) {
         let Completion { owner, event } = completion;
         let kind = owner.slot & KIND;
         self.shared.counters.dispatches += u64::from(kind != LISTENER && kind != WAKE);

@@ -225,8 +225,13 @@ impl Shared {
             return None;
         }
         let mut opened = job.opened.take()?;
-        if opened.len as u64 == SMALL_FILE_BYTES && opened.identity.len < SMALL_FILE_BYTES {
-            // It grew between the two looks, to more than is read here it may be.
+        let grew = |len| len > SMALL_FILE_BYTES;
+        if opened.len as u64 == SMALL_FILE_BYTES
+            && opened.identity.len < SMALL_FILE_BYTES
+            && self.ring.size(opened.descriptor.as_fd()).is_ok_and(grew)
+        {
+            // Between the two looks, to more than is read here. One that only holds more than it says, as a file
+            // system in user space may have it, would be read for ever.
             return self.opened(key, opened.descriptor);
         }
         let Some(read) = gather.buffer().and_then(|buffer| buffer.get(..opened.len)) else {

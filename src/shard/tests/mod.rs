@@ -6,6 +6,7 @@ mod leftovers;
 mod no_descriptors;
 mod panics;
 mod simulation;
+mod small_files;
 mod starved;
 mod untold;
 
