@@ -107,7 +107,10 @@ pub(super) fn populated(
     let absent = |hole: &Hole<FileRef>| {
         let range = hole.offset..hole.offset + hole.len as u64;
         let file = &hole.file.0;
-        let present = |mapping| ring.resident(mapping, file.descriptor.as_fd(), range);
+        let present = |mapping| {
+            let ask = |page| ring.resident(mapping, file.descriptor.as_fd(), page);
+            each_page(&range, ask)
+        };
         hole.len > 0 && !file.mapping.as_deref().is_some_and(present)
     };
     match (first..end).find(|&hole| absent(&outgoing.plan.holes[hole])) {
@@ -189,6 +192,14 @@ fn resident(
     let descriptor = file.0.descriptor.as_fd();
     let ask = |range| ring.resident(mapping, descriptor, range);
     file.0.resident.covers(range, mapping.len(), now_ns, ask)
+}
+
+/// Whether a byte of each page of a range is there by what `ask` says. Of several pages together [`Ring::resident`] may
+/// only guess, by some of them.
+fn each_page(range: &Range<u64>, ask: impl Fn(Range<u64>) -> bool) -> bool {
+    let page = rustix::param::page_size();
+    let mut pages = (range.start / page as u64 * page as u64..range.end).step_by(page);
+    pages.all(|at| ask(at.max(range.start)..at.max(range.start) + 1))
 }
 
 /// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
@@ -508,6 +519,25 @@ mod tests {
             let step = populated(&mut outgoing, &mut core, &ring(), Err(errno));
             assert_eq!((step, outgoing.ready.0), (Step::Ready, 3));
             assert_eq!(lengths(&outgoing), [1_000; 3]);
+        }
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_had_is_found_among_those_that_can() {
+        let page = rustix::param::page_size() as u64;
+        // Of more than a byte only the first and the last are looked at.
+        let there = |at: u64| at / page != 1;
+        let ask = |range: Range<u64>| there(range.start) && there(range.end - 1);
+        for (range, present) in [
+            (0..1, true),
+            (1..page, true),
+            (2 * page..5 * page, true),
+            (0..3 * page, false),
+            (page - 1..page + 1, false),
+            (2 * page - 1..2 * page + 1, false),
+            (page + 1..page + 2, false),
+        ] {
+            assert_eq!(each_page(&range, ask), present, "{range:?}");
         }
     }
 
