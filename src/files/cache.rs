@@ -18,6 +18,10 @@ const MAX_UNUSED_NS: u64 = 60_000_000_000;
 /// The same where descriptors are short.
 const MAX_UNUSED_SHORT_NS: u64 = 1_000_000_000;
 
+/// Contents that [may be old](OpenFile::may_be_old) are trusted for so long at most. What is coded of them later, or a
+/// digest, would be kept for as long as the file has its identity ([`tells_versions_at`](super::Identity::tells_versions_at)).
+const MAX_TRUSTED_OLD_NS: u64 = 1_000_000_000;
+
 /// What a path leads to.
 #[derive(Clone, Debug)]
 pub enum Found {
@@ -34,6 +38,14 @@ impl Found {
         match self {
             Found::File(file) => file.contents.as_ref().map_or(0, bytes::Bytes::len),
             Found::Directory | Found::Nothing => 0,
+        }
+    }
+
+    /// For how long it is trusted, where others are for `revalidate_ns`.
+    fn trusted_ns(&self, revalidate_ns: u64) -> u64 {
+        match self {
+            Found::File(file) if file.may_be_old() => revalidate_ns.min(MAX_TRUSTED_OLD_NS),
+            _ => revalidate_ns,
         }
     }
 }
@@ -76,7 +88,10 @@ impl Cache {
     /// Looks a resolved path up.
     pub fn lookup(&mut self, path: &[u8], now_ns: u64) -> Lookup {
         match self.entries.get_mut(path) {
-            Some(entry) if now_ns.saturating_sub(entry.checked_ns) < self.revalidate_ns => {
+            Some(entry)
+                if now_ns.saturating_sub(entry.checked_ns)
+                    < entry.found.trusted_ns(self.revalidate_ns) =>
+            {
                 entry.used_ns = now_ns;
                 Lookup::Hit(entry.found.clone())
             }
@@ -231,6 +246,23 @@ mod tests {
         assert!(cache.previous(b"a").is_some());
         cache.remove(b"a");
         assert!(cache.previous(b"a").is_none());
+    }
+
+    #[test]
+    fn contents_that_may_be_old_are_trusted_for_no_longer_than_a_second() {
+        let mut cache = Cache::new(100 * REVALIDATE);
+        let Found::File(mut old) = file(1) else {
+            panic!("it is a file");
+        };
+        Rc::get_mut(&mut old).unwrap().settled = false;
+        cache.insert(b"old", Found::File(old), 10);
+        cache.insert(b"other", file(1), 10);
+        for (after_ns, hit) in [(MAX_TRUSTED_OLD_NS - 1, true), (MAX_TRUSTED_OLD_NS, false)] {
+            let looked = cache.lookup(b"old", 10 + after_ns);
+            assert_eq!(matches!(looked, Lookup::Hit(_)), hit, "{after_ns}");
+            let other = cache.lookup(b"other", 10 + after_ns);
+            assert!(matches!(other, Lookup::Hit(_)));
+        }
     }
 
     #[test]

@@ -94,7 +94,13 @@ impl OpenFile {
     /// Whether this holds for a file that now has this identity.
     #[must_use]
     pub fn still_is(&self, identity: &Identity) -> bool {
-        self.identity == *identity && (self.settled || self.contents.is_none())
+        self.identity == *identity && !self.may_be_old()
+    }
+
+    /// Whether its contents may be older than what has the identity.
+    #[must_use]
+    pub fn may_be_old(&self) -> bool {
+        !self.settled && self.contents.is_some()
     }
 }
 
