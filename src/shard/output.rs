@@ -393,10 +393,12 @@ impl Connection {
         };
         if !done {
             self.stall(shared);
-            return match short {
-                true => shared.timers.start(Timer::Retry, self.key, shared.now_ns),
-                false => self.poll_writable(shared),
-            };
+            if short {
+                // It has no operation under way: the one that is, if any, is somebody else's.
+                shared.coalescing.lone_stall = false;
+                return shared.timers.start(Timer::Retry, self.key, shared.now_ns);
+            }
+            return self.poll_writable(shared);
         }
         let wire_len = outgoing.plan.wire_len;
         if outgoing.stalled_ns.is_some() {

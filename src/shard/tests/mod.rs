@@ -5,6 +5,7 @@ mod half_closed;
 mod leftovers;
 mod no_descriptors;
 mod panics;
+mod short_of_memory;
 mod simulation;
 mod small_files;
 mod starved;
