@@ -269,8 +269,8 @@ pub fn fingerprint(key: &CertifiedKey) -> String {
     bytes.join(":")
 }
 
-/// The TLS settings that every shard shares: TLS 1.2 and 1.3, ALPN `h2`, stateless resumption, and the traffic keys
-/// given out after the handshake.
+/// The TLS settings that every shard shares: TLS 1.2 and 1.3, ALPN, stateless resumption, and the traffic keys given out
+/// after the handshake.
 ///
 /// # Errors
 /// [`CertError::Tls`] when the library has no randomness for the ticket key.
@@ -279,7 +279,8 @@ pub fn tls_settings(certificates: Arc<Certificates>) -> Result<ServerConfig, Cer
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
-    settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Who offers only what is not here is refused; `curl --http1.0` offers just the last.
+    settings.alpn_protocols = [&b"h2"[..], b"http/1.1", b"http/1.0"].map(Vec::from).into();
     // Sessions are kept by the clients, encrypted: a table of ours would be shared by the shards, behind a lock.
     settings.session_storage = Arc::new(NoServerSessionStorage {});
     settings.ticketer = Ticketer::new()?;

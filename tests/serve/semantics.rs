@@ -3,13 +3,19 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{Method, StatusCode};
+use rustls::pki_types::ServerName;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::client::{BOTH, Client, Limits, Scheme};
 use crate::server::Server;
+use crate::trust::tls_config;
 
 const TEXT: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz\n";
 const SECRET: &str = "nobody may read this";
@@ -480,5 +486,31 @@ async fn a_date_of_the_future_is_cut_only_for_as_long_as_it_is_one() {
         }
         assert!(Instant::now() < until, "{said} instead of {true_date}");
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn http_1_of_both_versions_is_agreed_on_over_tls() {
+    let root = TempDir::new().unwrap();
+    fs::write(root.path().join("a.txt"), TEXT).unwrap();
+    let server = Server::start(root.path(), &["--shards", "1"]);
+    for (offered, version) in [("http/1.1", "HTTP/1.1"), ("http/1.0", "HTTP/1.0")] {
+        let config = tls_config(&server.certificate(), rustls::DEFAULT_VERSIONS);
+        let mut config = (*config).clone();
+        config.alpn_protocols = vec![offered.into()];
+        let socket = TcpStream::connect(server.https).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut tls = TlsConnector::from(Arc::new(config))
+            .connect(name, socket)
+            .await
+            .unwrap();
+        let agreed = tls.get_ref().1.alpn_protocol();
+        assert_eq!(agreed, Some(offered.as_bytes()));
+        let request =
+            format!("GET /a.txt {version}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        tls.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        tls.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(TEXT));
     }
 }
