@@ -105,8 +105,11 @@ impl File {
         let mut file = Self::parse(&text, path)?;
         if let Some(folder) = path.parent() {
             for relative in file.paths() {
-                // Joining an absolute path replaces the folder.
-                *relative = folder.join(&relative);
+                // Joining an absolute path replaces the folder. An empty one, such as a template leaves, names nothing: not
+                // the folder of the file, which is no place to be served.
+                if !relative.as_os_str().is_empty() {
+                    *relative = folder.join(&relative);
+                }
             }
         }
         Ok(file)

@@ -219,6 +219,14 @@ fn a_file_that_names_no_folder_publishes_none() {
         "{said}"
     );
     accepted(&home, &[".", "--config", "r.toml"]);
+    // Not the folder of the file, where keys may lie.
+    let path = home.path().join("r.toml");
+    let site = "[[site]]\nhosts = 'a.test'\nroot = ''\n";
+    for text in ["root = ''\n", site] {
+        fs::write(&path, text).unwrap();
+        let said = refused(&home, &["--config", path.to_str().unwrap()]);
+        assert!(said.contains("an empty path"), "{said}");
+    }
 }
 
 #[test]
