@@ -16,7 +16,9 @@ pub enum ServerError {
     #[error(transparent)]
     Cert(#[from] CertError),
     /// The root cannot be duplicated for a shard.
-    #[error("cannot duplicate the descriptor of the folder to serve: {0}")]
+    #[error(
+        "cannot duplicate the descriptor of the folder to serve: {0}; is the limit on open files too low (`ulimit -n`, LimitNOFILE=)?"
+    )]
     Root(std::io::Error),
     /// Signals cannot be blocked.
     #[error("cannot block signals: {0}")]
@@ -30,7 +32,9 @@ pub enum ServerError {
     #[error(transparent)]
     Ring(#[from] SetupError),
     /// A shard's thread cannot be made.
-    #[error("cannot start a shard: {0}")]
+    #[error(
+        "cannot start a shard: {0}; is a limit too low on open files or processes (`ulimit -n`, `ulimit -u`)?"
+    )]
     Start(std::io::Error),
     /// A shard said that it cannot start or go on.
     #[error("shard {shard} failed: {error}")]

@@ -64,7 +64,9 @@ pub enum ListenError {
         reason: String,
     },
     /// A socket cannot be duplicated for a shard.
-    #[error("cannot duplicate a listening socket: {0}")]
+    #[error(
+        "cannot duplicate a listening socket: {0}; is the limit on open files too low (`ulimit -n`, LimitNOFILE=)?"
+    )]
     Duplicate(io::Error),
 }
 

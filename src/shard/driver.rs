@@ -60,7 +60,9 @@ pub(super) enum StartError {
     Ring(#[from] SetupError),
     #[error("the shard could not wait for its ring: {0}")]
     Wake(#[from] Errno),
-    #[error("the shard could not have the served directories: {0}")]
+    #[error(
+        "the shard could not have the served directories: {0}; is the limit on open files too low (`ulimit -n`, LimitNOFILE=)?"
+    )]
     Roots(#[from] io::Error),
 }
 
