@@ -36,7 +36,7 @@ async fn whole_tree(scheme: Scheme) {
     let entries = tree(root.path(), 300, seed());
     let server = Server::start(root.path(), &["--shards", "2"]);
     fetch_all(&server, scheme, &entries, Limits::default()).await;
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn any_windows_and_frame_sizes() {
         println!("round {round}: {limits:?}");
         fetch_all(&server, BOTH[round % 2], &chosen, limits).await;
     }
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }
 
 fn big_tree(root: &Path, seed: u64, bytes: usize, files: usize) -> (Entry, Vec<Entry>) {
@@ -148,5 +148,5 @@ async fn a_large_file_and_a_tree() {
         println!("round {round}: {limits:?}");
         fetch_all(&server, BOTH[round % 2], &chosen, limits).await;
     }
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }

@@ -35,7 +35,7 @@ async fn downloads_are_right(options: &[&str], schemes: &[Scheme]) -> Ended {
             client.fetch("/large.bin", content)
         );
     }
-    server.stop()
+    server.drained().await
 }
 
 /// Over loopback the kernel copies what is to be sent without a copy, and says so; Linux before 6.2 cannot.
@@ -61,14 +61,15 @@ async fn kernel_tls_is_used_where_there_is_some() {
 }
 
 /// Over loopback it has no effect.
-#[test]
-fn network_cards_are_polled() {
+#[tokio::test]
+async fn network_cards_are_polled() {
     if kernel() < (6, 9) {
         println!("skipped: Linux 6.9 is needed");
         return;
     }
     let root = TempDir::new().unwrap();
     Server::start(root.path(), &["--busy-poll", "50"])
-        .stop()
+        .drained()
+        .await
         .assert_clean();
 }

@@ -36,7 +36,7 @@ async fn two_shards_share_two_hundred_connections() {
         client.fetch("/small.bin", content).await;
     }
     drop(held);
-    let ended = server.stop();
+    let ended = server.drained().await;
     ended.assert_clean();
     let accepted = ended.accepted_by_shard();
     println!("accepted: {accepted:?}");
@@ -114,7 +114,7 @@ async fn killed_clients_leave_nothing_behind() {
             .fetch("/large.bin", content)
             .await;
     }
-    let ended = server.stop();
+    let ended = server.drained().await;
     ended.assert_clean();
     assert_eq!(ended.leased(), Some(0), "the server said:\n{}", ended.text);
 }
@@ -199,9 +199,7 @@ async fn a_drain_ends_at_its_timeout() {
     );
     download.until_blocked(MIB).await.unwrap();
     // Nothing is read any more; without the timeout this would wait for ever.
-    let ended = tokio::task::spawn_blocking(move || server.stop())
-        .await
-        .unwrap();
+    let ended = server.drained().await;
     ended.assert_clean();
 }
 

@@ -124,7 +124,7 @@ async fn every_byte_is_right(page_cache: &str, site: Site) {
             }
         }
     }
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn resident_after_downloads(page_cache: &str) -> Option<[f64; 2]> {
         }
     }
     println!("{page_cache}: {parts:?} resident");
-    let ended = server.stop();
+    let ended = server.drained().await;
     ended.assert_clean();
     if ended.text.contains("past the page cache") {
         println!("skipped: the file system refuses O_DIRECT");
@@ -239,7 +239,7 @@ async fn truncated(page_cache: &str) {
             client.fetch("/other.bin", other).await;
         }
     }
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn files_folders_and_types() {
         let page = String::from_utf8(answer.body).unwrap();
         assert!(page.contains("<html") && page.contains("empty"), "{page}");
     }
-    site.server.stop().assert_clean();
+    site.server.drained().await.assert_clean();
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn refusals() {
             (StatusCode::NOT_FOUND, 0)
         );
     }
-    site.server.stop().assert_clean();
+    site.server.drained().await.assert_clean();
 }
 
 /// Whatever a path is made of, it leads to nothing outside of the root.
@@ -248,7 +248,7 @@ async fn nothing_from_outside() {
         let answer = client.exchange(Method::GET, path, &[]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
     }
-    site.server.stop().assert_clean();
+    site.server.drained().await.assert_clean();
 }
 
 #[tokio::test]
@@ -322,7 +322,7 @@ async fn ranges() {
         assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
         assert_eq!(answer.header("accept-ranges"), "bytes");
     }
-    site.server.stop().assert_clean();
+    site.server.drained().await.assert_clean();
 }
 
 #[tokio::test]
@@ -401,7 +401,7 @@ async fn conditions() {
             }
         }
     }
-    site.server.stop().assert_clean();
+    site.server.drained().await.assert_clean();
 }
 
 #[tokio::test]

@@ -206,6 +206,11 @@ impl Server {
         self.ended()
     }
 
+    /// The same while the clients of this runtime go on: one that says nothing is waited for.
+    pub(crate) async fn drained(self) -> Ended {
+        tokio::task::spawn_blocking(|| self.stop()).await.unwrap()
+    }
+
     fn text_so_far(&mut self) -> String {
         self.lines.extend(self.said.try_iter());
         self.lines.join("\n")

@@ -103,7 +103,7 @@ async fn hosts_choose_sites_and_prefixes_choose_folders() {
         (answer.status.as_u16(), answer.header("location")),
         (301, "/docs/v1/?q")
     );
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }
 
 #[tokio::test]

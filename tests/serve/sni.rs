@@ -63,7 +63,7 @@ async fn a_certificate_out_of_date_is_served_with_a_warning() {
     write_certificate(home.path(), "a", &["a.test"]);
     server.hang_up();
     server.wait_for("new connections get the certificate");
-    let ended = server.stop();
+    let ended = server.drained().await;
     ended.assert_clean();
     // At the start, and when it was read again.
     assert_eq!(ended.text.matches(&warning).count(), 2, "{}", ended.text);
@@ -124,5 +124,5 @@ async fn each_site_shows_its_certificate_and_sighup_reads_all_again() {
     assert!(is_shown(server.https, "b.test", &at("b.crt")).await);
     assert!(is_shown(server.https, "a.test", &at("a.crt")).await);
     assert!(is_shown(server.https, "localhost", &default).await);
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }

@@ -61,7 +61,7 @@ async fn truncated_between_windows(scheme: Scheme) {
         second.unwrap_or_else(|error| panic!("the other stream: {error}"));
         client.fetch("/other.bin", other).await;
     }
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn truncated_in_mid_send(scheme: Scheme) {
         bystander.fetch("/other.bin", other).await;
         assert!(server.is_running());
     }
-    server.stop().assert_clean();
+    server.drained().await.assert_clean();
 }
 
 #[tokio::test]
