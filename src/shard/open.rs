@@ -26,6 +26,9 @@ use crate::http::{EntityTag, content_type};
 use crate::site::{SiteId, Treatment};
 use crate::uring::{Event, Gather, Lease, Mapping, Owner, Ring, Slab};
 
+/// Small files that are read at once with memory that is kept.
+const MAX_BUFFERS: usize = 32;
+
 /// A request that waits for a file.
 pub(super) struct Waiter {
     pub(super) asker: Asker,
@@ -65,6 +68,8 @@ struct Opened {
 pub(super) struct Jobs {
     jobs: Slab<Job>,
     by_key: HashMap<Box<[u8]>, Owner>,
+    /// Memory that small files were read into, for the next: much at once is dear to ask for.
+    buffers: Vec<Lease>,
 }
 
 /// A job that came to its end.
@@ -166,8 +171,6 @@ impl Shared {
         {
             return Some(Ok(Found::File(Rc::clone(previous))));
         }
-        // Opened non-blocking, so that a pipe could not hold the ring's worker up; a regular file is read without.
-        let _ = rustix::fs::fcntl_setfl(descriptor.as_fd(), OFlags::empty());
         let opened = Opened {
             descriptor,
             identity,
@@ -175,6 +178,7 @@ impl Shared {
             len: 0,
         };
         if identity.len > SMALL_FILE_BYTES {
+            read_blocking(&opened.descriptor);
             // A file system that cannot map has its files read into place, and so has one whose pages are not to stay:
             // a mapping would hold them.
             let mapping = match self.page_cache {
@@ -195,7 +199,8 @@ impl Shared {
             return Some(Ok(open_file(job, opened, contents)));
         }
         // Not a slot: those are for what is being sent, and this must not wait for one.
-        let lease = Lease::on_heap(SMALL_FILE_BYTES as usize);
+        let lease = self.jobs.buffers.pop();
+        let lease = lease.unwrap_or_else(|| Lease::on_heap(SMALL_FILE_BYTES as usize));
         let mut gather = Gather::new();
         gather.set_buffer(lease);
         let opened = job.opened.insert(opened);
@@ -206,7 +211,7 @@ impl Shared {
     fn contents_read(
         &mut self,
         key: Owner,
-        gather: Box<Gather>,
+        mut gather: Box<Gather>,
         result: Result<usize, Errno>,
     ) -> Option<Result<Found, u16>> {
         let job = self.jobs.jobs.get_mut(key)?;
@@ -217,7 +222,11 @@ impl Shared {
                 // Less than all of it was read, and its end was not met.
                 n > 0 && (opened.len as u64) < opened.identity.len
             }
-            Err(Errno::INTR | Errno::AGAIN) => true,
+            Err(Errno::INTR) => true,
+            Err(Errno::AGAIN) => {
+                read_blocking(&opened.descriptor);
+                true
+            }
             Err(_) => return Some(Err(500)),
         };
         if again {
@@ -234,10 +243,16 @@ impl Shared {
             // system in user space may have it, would be read for ever.
             return self.opened(key, opened.descriptor);
         }
-        let Some(read) = gather.buffer().and_then(|buffer| buffer.get(..opened.len)) else {
+        let Some(buffer) = gather.take_buffer() else {
+            return Some(Err(500));
+        };
+        let Some(read) = buffer.get(..opened.len) else {
             return Some(Err(500));
         };
         let contents = Bytes::copy_from_slice(read);
+        if self.jobs.buffers.len() < MAX_BUFFERS {
+            self.jobs.buffers.push(buffer);
+        }
         // Where it changed between the two looks, what was read is one version of it, said to be that long.
         opened.identity.len = opened.len as u64;
         Some(Ok(open_file(job, opened, Contents::Small(contents))))
@@ -251,6 +266,11 @@ impl Shared {
         }
         Some(Err(status(errno)))
     }
+}
+
+/// It was opened non-blocking, so that a pipe could not hold the ring's worker up: what is on disk alone would be `EAGAIN`.
+fn read_blocking(file: &OwnedFd) {
+    let _ = rustix::fs::fcntl_setfl(file, OFlags::empty());
 }
 
 /// Reads what is not there yet of a small file, also what it has grown by.

@@ -71,7 +71,9 @@ pub(super) struct Shared {
     /// Of the mounts, in their order.
     pub(super) roots: OwnRoots,
     pub(super) sites: Sites,
-    /// What the rules say of paths that are no open files, kept since it is asked for again and again.
+    /// What is said of paths that no rule is about.
+    usual: Rc<Treatment>,
+    /// What the rules say of others, kept since it is asked for again and again.
     treatments: LruCache<Box<[u8]>, Rc<Treatment>>,
     treatment_key: Vec<u8>,
     /// For what no rule can be about.
@@ -137,6 +139,7 @@ impl Shared {
             jobs: Jobs::default(),
             offload,
             roots: OwnRoots::new(serving.roots)?,
+            usual: Rc::new(serving.sites.usual()),
             sites: serving.sites,
             treatments: LruCache::new(treatments),
             treatment_key: Vec::new(),
@@ -179,6 +182,10 @@ impl Shared {
 
     /// What the rules say of a path of a site.
     pub(super) fn treatment(&mut self, site: SiteId, path: &[u8]) -> Rc<Treatment> {
+        let route = self.sites.locate(site, path);
+        if !self.sites.is_special(&route) {
+            return Rc::clone(&self.usual);
+        }
         let mut key = std::mem::take(&mut self.treatment_key);
         key.clear();
         key.extend_from_slice(&site_key(site));
@@ -186,7 +193,6 @@ impl Shared {
         let treatment = match self.treatments.get(&key[..]) {
             Some(known) => Rc::clone(known),
             None => {
-                let route = self.sites.locate(site, path);
                 let treatment = Rc::new(self.sites.treatment(&route, path));
                 self.treatments.put(key[..].into(), Rc::clone(&treatment));
                 treatment

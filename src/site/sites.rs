@@ -1,5 +1,6 @@
 //! The sites, and which of them a request is for.
 
+use core::iter;
 use core::str::FromStr;
 use std::path::{Path, PathBuf};
 
@@ -178,6 +179,21 @@ impl Sites {
         let own = own.map_or(&[][..], |site| &site.rules);
         let rules = self.rules.iter().chain(own);
         Treatment::of(&self.defaults, rules, path, is_hidden(route.rest))
+    }
+
+    /// Whether rules, or its name, may say more of a path than [`usual`](Self::usual) does.
+    #[must_use]
+    pub fn is_special(&self, route: &Route<'_>) -> bool {
+        let own = self.sites.get(route.site.index());
+        !self.rules.is_empty()
+            || own.is_some_and(|site| !site.rules.is_empty())
+            || is_hidden(route.rest)
+    }
+
+    /// What is said of a path that no rule is about.
+    #[must_use]
+    pub fn usual(&self) -> Treatment {
+        Treatment::of(&self.defaults, iter::empty(), b"", false)
     }
 
     /// The certificate for a host: of an authority, or of a handshake's server name.
