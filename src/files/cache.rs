@@ -1,5 +1,6 @@
 //! The open-file cache of one shard: bounded in entries and in bytes of small files.
 
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
@@ -66,9 +67,38 @@ struct Entry {
     used_ns: u64,
 }
 
+/// Paths that came lately and were not kept: what is asked for once, as by who takes a whole tree, is closed while it is at
+/// hand, and drives nothing out that is asked for again and again.
+struct Seen {
+    hasher: RandomState,
+    /// A part of the hash of the last path for each value of the rest.
+    last: Box<[u32]>,
+}
+
+impl Seen {
+    /// Twice as many as are kept: what comes again is known for about as long as it would have been kept.
+    const PLACES: usize = 2 * MAX_ENTRIES;
+
+    fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            last: vec![0; Self::PLACES].into(),
+        }
+    }
+
+    /// Whether a path came before, not many others ago; from now on it did.
+    fn again(&mut self, path: &[u8]) -> bool {
+        let hash = self.hasher.hash_one(path);
+        let place = &mut self.last[hash as usize % Self::PLACES];
+        let part = (hash >> 32) as u32;
+        std::mem::replace(place, part) == part
+    }
+}
+
 /// See the module's documentation.
 pub struct Cache {
     entries: LruCache<Box<[u8]>, Entry>,
+    seen: Seen,
     small_bytes: usize,
     revalidate_ns: u64,
 }
@@ -80,6 +110,7 @@ impl Cache {
         let entries = NonZeroUsize::new(MAX_ENTRIES).unwrap_or(NonZeroUsize::MIN);
         Self {
             entries: LruCache::new(entries),
+            seen: Seen::new(),
             small_bytes: 0,
             revalidate_ns: u64::try_from(revalidate.as_nanos()).unwrap_or(u64::MAX),
         }
@@ -108,8 +139,13 @@ impl Cache {
         }
     }
 
-    /// Keeps what opening `path` at `now_ns` led to.
+    /// Keeps what opening `path` at `now_ns` led to. When there is no room without forgetting another, it is kept when it
+    /// comes again.
     pub fn insert(&mut self, path: &[u8], found: Found, now_ns: u64) {
+        let is_full = self.entries.len() == MAX_ENTRIES;
+        if is_full && !self.entries.contains(path) && !self.seen.again(path) {
+            return;
+        }
         self.small_bytes += found.small_bytes();
         let entry = Entry {
             found,
@@ -273,12 +309,33 @@ mod tests {
         }
         assert_eq!(cache.len(), MAX_ENTRIES);
         assert_eq!(cache.small_bytes, MAX_ENTRIES);
-        for i in 0..40 {
-            cache.insert(format!("large{i}").as_bytes(), file(1 << 20), 0);
+        for i in 0..80 {
+            cache.insert(format!("large{}", i / 2).as_bytes(), file(1 << 20), 0);
         }
+        assert!(cache.small_bytes > MAX_SMALL_BYTES / 2);
         assert!(cache.small_bytes <= MAX_SMALL_BYTES);
         while cache.evict_one() {}
         assert_eq!((cache.small_bytes, cache.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn what_is_asked_for_once_drives_nothing_out() {
+        let mut cache = Cache::new(REVALIDATE);
+        let path = |i: usize| i.to_string().into_bytes();
+        for i in 0..10 * MAX_ENTRIES {
+            cache.insert(&path(i), file(1), 0);
+        }
+        let kept = |cache: &Cache, i| cache.previous(&path(i)).is_some();
+        // One in 2^32 is taken for another.
+        assert!((0..MAX_ENTRIES).all(|i| kept(&cache, i)));
+        // What is there already is replaced.
+        cache.insert(&path(0), file(2), 0);
+        assert_eq!(cache.small_bytes, MAX_ENTRIES + 1);
+        let again = 10 * MAX_ENTRIES - 1;
+        assert!(!kept(&cache, again));
+        cache.insert(&path(again), file(1), 0);
+        assert!(kept(&cache, again) && !kept(&cache, 1));
+        assert_eq!(cache.len(), MAX_ENTRIES);
     }
 
     #[test]
