@@ -4,9 +4,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::process::{Resource, getrlimit};
 
-/// One part in so many of the limit is kept for files.
-const PART: u64 = 8;
-/// Descriptors that are kept at most.
+/// One part in so many of the limit is kept for files,
+const PART: u64 = 64;
+/// at least so many, or one part in so many of a low limit,
+const LEAST: u64 = 64;
+const PART_OF_FEW: u64 = 8;
+/// and at most so many.
 const MOST: u64 = 1_024;
 
 /// See the module's documentation. The kernel hands out the lowest number that is free (open(2)): so that of a new
@@ -26,7 +29,8 @@ impl Descriptors {
     }
 
     fn of(limit: u64) -> Self {
-        let kept = (limit / PART).min(MOST);
+        let least = (limit / PART_OF_FEW).min(LEAST);
+        let kept = (limit / PART).clamp(least, MOST);
         Self {
             few: limit - kept,
             last: limit - kept / 2,
@@ -62,8 +66,9 @@ mod tests {
     fn some_are_kept_for_files() {
         for (limit, few, last) in [
             (64, 56, 60),
-            (1_024, 896, 960),
-            (20_000, 18_976, 19_488),
+            (1_024, 960, 992),
+            (10_240, 10_080, 10_160),
+            (65_536, 64_512, 65_024),
             (u64::MAX, u64::MAX - 1_024, u64::MAX - 512),
         ] {
             let descriptors = Descriptors::of(limit);
