@@ -31,7 +31,7 @@ use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
 use super::unsent::MIN_UNSENT;
 use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
-use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError, Slab};
+use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError, Slab, UserData};
 
 /// How long the shard waits in its ring before it parks through the executor: the wait costs two system calls, the
 /// park fourteen.
@@ -82,6 +82,8 @@ struct Listening {
     listener: Listener,
     /// Whether those who come to it are.
     near: bool,
+    /// The operation that accepts, as long as it does.
+    accepting: Option<UserData>,
 }
 
 /// A shard without its sleep: everything that it does, it does in a turn, at the time that it is told.
@@ -163,7 +165,11 @@ impl<'a> Shard<'a> {
         shared.kernel_tls = KernelTls::new(options.kernel_tls);
         let listening = |listener: Listener| {
             let near = listener.is_near();
-            Some(Listening { listener, near })
+            Some(Listening {
+                listener,
+                near,
+                accepting: None,
+            })
         };
         Ok(Self {
             shared,
@@ -339,8 +345,9 @@ impl<'a> Shard<'a> {
             slot: LISTENER | index as u32,
             generation: 0,
         };
-        if let Some(Listening { listener, .. }) = &self.listeners[index] {
-            self.shared.ring.accept(listener.socket.as_fd(), owner);
+        if let Some(listening) = &mut self.listeners[index] {
+            let socket = listening.listener.socket.as_fd();
+            listening.accepting = Some(self.shared.ring.accept(socket, owner));
         }
     }
 
@@ -368,6 +375,9 @@ impl<'a> Shard<'a> {
         if more {
             return;
         }
+        if let Some(listening) = &mut self.listeners[index] {
+            listening.accepting = None;
+        }
         if draining {
             self.close_listener(index);
         } else if self.shared.now_ns < self.accept_from_ns {
@@ -393,8 +403,10 @@ impl<'a> Shard<'a> {
 
     /// Each listener is heard of once more when that is done.
     fn stop_accepting(&mut self) {
-        for Listening { listener, .. } in self.listeners.iter().flatten() {
-            self.shared.ring.cancel(listener.socket.as_fd());
+        for listening in self.listeners.iter().flatten() {
+            if let Some(accepting) = listening.accepting {
+                self.shared.ring.cancel_one(accepting);
+            }
         }
     }
 
@@ -421,7 +433,7 @@ impl<'a> Shard<'a> {
     }
 
     fn begin_connection(&mut self, index: usize, socket: OwnedFd) {
-        let Some(Listening { listener, near }) = &self.listeners[index] else {
+        let Some(Listening { listener, near, .. }) = &self.listeners[index] else {
             return self.shared.ring.close(socket);
         };
         let near = *near;

@@ -177,12 +177,12 @@ impl Ring {
     }
 
     /// Accepts connections until cancelled: [`Event::Accepted`] for each.
-    pub fn accept(&mut self, listener: BorrowedFd<'_>, owner: Owner) {
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, owner: Owner) -> UserData {
         let sqe = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)
             .build();
         // SAFETY: the entry points to no memory.
-        unsafe { self.queue(owner, Op::Accept, sqe) };
+        unsafe { self.queue(owner, Op::Accept, sqe) }
     }
 
     /// Receives until the stream ends, is cancelled, or buffers run out: [`Event::Received`] for each buffer.
