@@ -155,7 +155,7 @@ impl Cache {
         if let Some((_, gone)) = self.entries.push(path.into(), entry) {
             self.small_bytes -= gone.found.small_bytes();
         }
-        while self.small_bytes > MAX_SMALL_BYTES && self.evict_one() {}
+        while self.small_bytes > MAX_SMALL_BYTES && self.pop_oldest().is_some() {}
     }
 
     /// Forgets a path that leads nowhere any more.
@@ -163,11 +163,6 @@ impl Cache {
         if let Some(gone) = self.entries.pop(path) {
             self.small_bytes -= gone.found.small_bytes();
         }
-    }
-
-    /// Forgets the entry that was used longest ago. `false` when there is none left.
-    fn evict_one(&mut self) -> bool {
-        self.pop_oldest().is_some()
     }
 
     /// Forgets the file that was used longest ago, to give its descriptor back. `false` when there is none left.
@@ -181,6 +176,7 @@ impl Cache {
         }
     }
 
+    /// Forgets the entry that was used longest ago.
     fn pop_oldest(&mut self) -> Option<Found> {
         let (_, gone) = self.entries.pop_lru()?;
         self.small_bytes -= gone.found.small_bytes();
@@ -211,7 +207,7 @@ impl Cache {
             .peek_lru()
             .is_some_and(|(_, oldest)| is_old(oldest))
         {
-            self.evict_one();
+            self.pop_oldest();
         }
     }
 
@@ -314,7 +310,7 @@ mod tests {
         }
         assert!(cache.small_bytes > MAX_SMALL_BYTES / 2);
         assert!(cache.small_bytes <= MAX_SMALL_BYTES);
-        while cache.evict_one() {}
+        while cache.pop_oldest().is_some() {}
         assert_eq!((cache.small_bytes, cache.is_empty()), (0, true));
     }
 

@@ -76,8 +76,6 @@ pub(super) struct Shared {
     /// What the rules say of others, kept since it is asked for again and again.
     treatments: LruCache<Box<[u8]>, Rc<Treatment>>,
     treatment_key: Vec<u8>,
-    /// For what no rule can be about.
-    no_rules: Rc<Treatment>,
     pub(super) configs: Configs,
     pub(super) repeat: Repeat,
     pub(super) scratch: Rc<RefCell<Scratch>>,
@@ -143,7 +141,6 @@ impl Shared {
             sites: serving.sites,
             treatments: LruCache::new(treatments),
             treatment_key: Vec::new(),
-            no_rules: Rc::default(),
             configs,
             repeat: Repeat::default(),
             scratch: Rc::default(),
@@ -206,7 +203,7 @@ impl Shared {
     pub(super) fn plain<'a>(&'a self, request: &'a Request<'a>) -> Context<'a> {
         Context {
             request,
-            treatment: &self.no_rules,
+            treatment: &self.usual,
             clock: &self.clock,
             varies: false,
         }
