@@ -61,15 +61,14 @@ async fn kernel_tls_is_used_where_there_is_some() {
 }
 
 /// Over loopback it has no effect.
-#[tokio::test]
-async fn network_cards_are_polled() {
+#[test]
+fn network_cards_are_polled() {
     if kernel() < (6, 9) {
         println!("skipped: Linux 6.9 is needed");
         return;
     }
     let root = TempDir::new().unwrap();
     Server::start(root.path(), &["--busy-poll", "50"])
-        .drained()
-        .await
+        .stop()
         .assert_clean();
 }

@@ -43,19 +43,19 @@ fn count(kinds: &[u8], kind: u8) -> usize {
     kinds.iter().filter(|&&other| other == kind).count()
 }
 
-#[tokio::test]
-async fn an_idle_connection_is_ended_by_two_goaways() {
+#[test]
+fn an_idle_connection_is_ended_by_two_goaways() {
     let root = TempDir::new().unwrap();
     let server = Server::start(root.path(), &["--idle-timeout", "1"]);
     let (kinds, took) = silent(&server, true);
     assert_eq!(count(&kinds, GOAWAY), 2, "{kinds:?}");
     let range = Duration::from_millis(900)..Duration::from_secs(10);
     assert!(range.contains(&took), "{took:?}");
-    server.drained().await.assert_clean();
+    server.stop().assert_clean();
 }
 
-#[tokio::test]
-async fn a_peer_that_does_not_answer_a_ping_is_closed_without_a_word() {
+#[test]
+fn a_peer_that_does_not_answer_a_ping_is_closed_without_a_word() {
     let root = TempDir::new().unwrap();
     let options = [
         "--keepalive-interval",
@@ -69,5 +69,5 @@ async fn a_peer_that_does_not_answer_a_ping_is_closed_without_a_word() {
     let (kinds, took) = silent(&server, false);
     assert_eq!((count(&kinds, PING), count(&kinds, GOAWAY)), (1, 0));
     assert!(took < Duration::from_secs(15), "{took:?}");
-    server.drained().await.assert_clean();
+    server.stop().assert_clean();
 }
