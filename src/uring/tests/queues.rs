@@ -298,8 +298,10 @@ fn a_ring_works_without_locked_memory() {
         .with_writer(Arc::new(log.try_clone().unwrap()))
         .finish();
     if rustix::process::geteuid().is_root() {
-        // The limit does not bind who has CAP_IPC_LOCK.
-        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+        // The limit does not bind who has CAP_IPC_LOCK, and counts what all processes of a user have locked: a user of
+        // our own.
+        let user = rustix::process::Uid::from_raw(1 << 30 | std::process::id());
+        rustix::thread::set_thread_uid(user).unwrap();
     }
     let mut ring = tracing::subscriber::with_default(subscriber, ring);
     let mut said = String::new();
