@@ -149,6 +149,17 @@ pub enum Piece<'a, F> {
     },
 }
 
+impl<F> Piece<'_, F> {
+    /// The file that it is of, if it is of one.
+    #[must_use]
+    pub fn file(&self) -> Option<&F> {
+        match self {
+            Piece::Bytes(_) => None,
+            Piece::File { file, .. } => Some(file),
+        }
+    }
+}
+
 #[expect(clippy::len_without_is_empty, reason = "no piece is empty")]
 impl<F> Piece<'_, F> {
     /// Bytes, never 0.

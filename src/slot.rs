@@ -6,7 +6,8 @@
 //!
 //! Three layouts, chosen before the slot is filled:
 //!
-//! - [`Layout::Gathered`]: a hole takes no room here; its bytes are gathered from elsewhere by the send.
+//! - [`Layout::Gathered`]: a hole whose [`Source`] is mapped takes no room here; its bytes are gathered from there by
+//!   the send. Others are placed.
 //! - [`Layout::Placed`]: a hole takes room here and is read into before the send.
 //! - [`Layout::Sealed`]: as placed, and the wire is cut into TLS records with room for header and tag.
 
@@ -45,10 +46,16 @@ pub struct RecordLayout {
     pub suffix: usize,
 }
 
+/// The handle of what a hole is filled from.
+pub trait Source: Clone {
+    /// Whether a send can gather its bytes from where they are.
+    fn is_mapped(&self) -> bool;
+}
+
 /// How the wire is laid out in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Holes are gathered from elsewhere.
+    /// Holes are gathered from where their bytes are, or have room in the buffer where that cannot be.
     Gathered,
     /// Holes have room in the buffer.
     Placed,
@@ -65,8 +72,10 @@ pub struct Hole<F> {
     pub offset: u64,
     /// Bytes.
     pub len: usize,
+    /// Whether they are gathered by the send; else they have room in the buffer.
+    pub gathered: bool,
     /// Gathered: the wire continues with this hole when the buffer has been sent up to here.
-    /// Placed and sealed: the buffer position of the hole's first byte.
+    /// Else the buffer position of the hole's first byte.
     pub at: usize,
     /// Buffer position of the frame header that announces these bytes; `at` when none does.
     pub frame_at: usize,
@@ -216,84 +225,6 @@ impl<'a, F> Slot<'a, F> {
         self.plan.wire_len
     }
 
-    /// The payload to give the next body frame, at most `want` (what the body and the windows allow) and
-    /// `frame_limit` (the peer's SETTINGS_MAX_FRAME_SIZE); 0 when this slot takes no more body.
-    ///
-    /// With records and the default frame limit a frame ends where a record ends, so that header and payload fill
-    /// whole records.
-    #[must_use]
-    pub fn payload_len(&self, want: usize, frame_limit: usize) -> usize {
-        let burst_left = self.burst.saturating_sub(self.plan.wire_len);
-        if burst_left <= FRAME_HEADER_LEN
-            || self.plan.holes.len() + self.holes_of(frame_limit) > MAX_HOLES
-        {
-            return 0;
-        }
-        let room = match self.layout {
-            Layout::Gathered => {
-                if self.room() < FRAME_SLACK {
-                    return 0;
-                }
-                usize::MAX
-            }
-            Layout::Placed | Layout::Sealed(_) => self.room().saturating_sub(FRAME_SLACK),
-        };
-        let fit = want
-            .min(frame_limit)
-            .min(room)
-            .min(burst_left - FRAME_HEADER_LEN);
-        if matches!(self.layout, Layout::Sealed(_)) && frame_limit < 2 * MAX_RECORD_PLAINTEXT {
-            let left = if self.open_record.is_some() {
-                self.record_left()
-            } else {
-                MAX_RECORD_PLAINTEXT
-            };
-            let aligned = left.saturating_sub(FRAME_HEADER_LEN);
-            if aligned >= MAX_RECORD_PLAINTEXT / 2 {
-                return fit.min(aligned);
-            }
-        }
-        fit
-    }
-
-    /// The bytes to give the next part of a body that no frame header announces, at most `want`, with `around` bytes that
-    /// are put before and after it; 0 when this slot takes no more body.
-    ///
-    /// With records, a part that is cut because the slot ends is cut where a record ends.
-    #[must_use]
-    pub fn body_len(&self, want: usize, around: usize) -> usize {
-        let burst_left = self.burst.saturating_sub(self.plan.wire_len);
-        let room = self.room();
-        if burst_left <= around || room <= around.max(MIN_ROOM) {
-            return 0;
-        }
-        let room = match self.layout {
-            Layout::Gathered => usize::MAX,
-            Layout::Placed | Layout::Sealed(_) => room - around,
-        };
-        let fit = want.min(room).min(burst_left - around);
-        if self.plan.holes.len() + self.holes_of(fit) > MAX_HOLES {
-            return 0;
-        }
-        if matches!(self.layout, Layout::Sealed(_)) && fit < want {
-            let open = match self.open_record {
-                Some(_) => self.record_left(),
-                None => 0,
-            };
-            if let Some(whole) = (around + fit).checked_sub(open) {
-                let aligned = open + whole / MAX_RECORD_PLAINTEXT * MAX_RECORD_PLAINTEXT;
-                if aligned > around {
-                    return aligned - around;
-                }
-            }
-            // Half a record is worth it in a slot that has nothing else.
-            if self.plan.records.len() > 1 {
-                return 0;
-            }
-        }
-        fit
-    }
-
     /// Appends bytes.
     ///
     /// # Panics
@@ -330,63 +261,6 @@ impl<'a, F> Slot<'a, F> {
         debug_assert_eq!(len, FRAME_HEADER_LEN);
         self.buffer[at..at + len].copy_from_slice(header);
         at
-    }
-
-    /// Leaves room for `len` bytes of `file` from `offset` on, announced by the frame header at `frame_at`.
-    ///
-    /// # Panics
-    /// When a placed hole is longer than [`Slot::room`].
-    pub fn hole(&mut self, file: &F, offset: u64, len: usize, frame_at: usize, stream: u32)
-    where
-        F: Clone,
-    {
-        self.leave(file, offset, len, Some(frame_at), stream);
-    }
-
-    /// As [`Slot::hole`], for bytes that no frame header announces.
-    ///
-    /// # Panics
-    /// When a placed hole is longer than [`Slot::room`].
-    pub fn bare_hole(&mut self, file: &F, offset: u64, len: usize, stream: u32)
-    where
-        F: Clone,
-    {
-        self.leave(file, offset, len, None, stream);
-    }
-
-    fn leave(&mut self, file: &F, offset: u64, len: usize, frame_at: Option<usize>, stream: u32)
-    where
-        F: Clone,
-    {
-        if self.layout == Layout::Gathered {
-            let at = self.plan.used.end;
-            self.plan.holes.push(Hole {
-                file: file.clone(),
-                offset,
-                len,
-                at,
-                frame_at: frame_at.unwrap_or(at),
-                stream,
-            });
-            self.plan.wire_len += len;
-        } else {
-            assert!(len <= self.room(), "the slot has room for the hole");
-            let (mut offset, mut left) = (offset, len);
-            while left > 0 {
-                let (at, len) = self.extend(left);
-                self.plan.holes.push(Hole {
-                    file: file.clone(),
-                    offset,
-                    len,
-                    at,
-                    frame_at: frame_at.unwrap_or(at),
-                    stream,
-                });
-                offset += len as u64;
-                left -= len;
-            }
-        }
-        self.invariants();
     }
 
     /// Notes that the frame of `stream` whose header is at `at` must not go out unless the holes of that stream that
@@ -461,10 +335,8 @@ impl<'a, F> Slot<'a, F> {
     fn invariants(&self) {
         if cfg!(debug_assertions) {
             assert!(self.plan.used.start == WIRE_OFFSET && self.plan.used.end <= self.buffer.len());
-            let gathered: usize = match self.layout {
-                Layout::Gathered => self.plan.holes.iter().map(|hole| hole.len).sum(),
-                Layout::Placed | Layout::Sealed(_) => 0,
-            };
+            let gathered = self.plan.holes.iter().filter(|hole| hole.gathered);
+            let gathered: usize = gathered.map(|hole| hole.len).sum();
             let unclosed = match (self.layout, self.open_record) {
                 (Layout::Sealed(record), Some(_)) => record.suffix,
                 _ => 0,
@@ -486,6 +358,162 @@ impl<'a, F> Slot<'a, F> {
                     .all(|record| record.len <= MAX_RECORD_PLAINTEXT)
             );
         }
+    }
+}
+
+impl<F: Source> Slot<'_, F> {
+    /// The payload to give the next body frame, at most `want` (what the body and the windows allow) and
+    /// `frame_limit` (the peer's SETTINGS_MAX_FRAME_SIZE), of `source` or of bytes in memory; 0 when this slot takes no
+    /// more body.
+    ///
+    /// With records and the default frame limit a frame ends where a record ends, so that header and payload fill
+    /// whole records.
+    #[must_use]
+    pub fn payload_len(&self, want: usize, frame_limit: usize, source: Option<&F>) -> usize {
+        let burst_left = self.burst.saturating_sub(self.plan.wire_len);
+        if burst_left <= FRAME_HEADER_LEN
+            || self.plan.holes.len() + self.holes_of(frame_limit) > MAX_HOLES
+        {
+            return 0;
+        }
+        let room = self.room().saturating_sub(FRAME_SLACK);
+        let room = match self.gathers(source) {
+            true if room == 0 => return 0,
+            true => usize::MAX,
+            false => room,
+        };
+        let fit = want
+            .min(frame_limit)
+            .min(room)
+            .min(burst_left - FRAME_HEADER_LEN);
+        if matches!(self.layout, Layout::Sealed(_)) && frame_limit < 2 * MAX_RECORD_PLAINTEXT {
+            let left = if self.open_record.is_some() {
+                self.record_left()
+            } else {
+                MAX_RECORD_PLAINTEXT
+            };
+            let aligned = left.saturating_sub(FRAME_HEADER_LEN);
+            if aligned >= MAX_RECORD_PLAINTEXT / 2 {
+                return fit.min(aligned);
+            }
+        }
+        fit
+    }
+
+    /// The bytes to give the next part of a body that no frame header announces, at most `want`, of `source` or of bytes in
+    /// memory, with `around` bytes that are put before and after it; 0 when this slot takes no more body.
+    ///
+    /// With records, a part that is cut because the slot ends is cut where a record ends.
+    #[must_use]
+    pub fn body_len(&self, want: usize, around: usize, source: Option<&F>) -> usize {
+        let burst_left = self.burst.saturating_sub(self.plan.wire_len);
+        let room = self.room();
+        if burst_left <= around || room <= around.max(MIN_ROOM) {
+            return 0;
+        }
+        let room = if self.gathers(source) {
+            usize::MAX
+        } else {
+            room - around
+        };
+        let fit = want.min(room).min(burst_left - around);
+        if self.plan.holes.len() + self.holes_of(fit) > MAX_HOLES {
+            return 0;
+        }
+        if matches!(self.layout, Layout::Sealed(_)) && fit < want {
+            let open = match self.open_record {
+                Some(_) => self.record_left(),
+                None => 0,
+            };
+            if let Some(whole) = (around + fit).checked_sub(open) {
+                let aligned = open + whole / MAX_RECORD_PLAINTEXT * MAX_RECORD_PLAINTEXT;
+                if aligned > around {
+                    return aligned - around;
+                }
+            }
+            // Half a record is worth it in a slot that has nothing else.
+            if self.plan.records.len() > 1 {
+                return 0;
+            }
+        }
+        fit
+    }
+
+    /// Leaves room for `len` bytes of `file` from `offset` on, announced by the frame header at `frame_at`.
+    ///
+    /// # Panics
+    /// When a placed hole is longer than [`Slot::room`].
+    pub fn hole(&mut self, file: &F, offset: u64, len: usize, frame_at: usize, stream: u32) {
+        self.leave(file, offset, len, Some(frame_at), stream);
+    }
+
+    /// As [`Slot::hole`], for bytes that no frame header announces.
+    ///
+    /// # Panics
+    /// When a placed hole is longer than [`Slot::room`].
+    pub fn bare_hole(&mut self, file: &F, offset: u64, len: usize, stream: u32) {
+        self.leave(file, offset, len, None, stream);
+    }
+
+    fn leave(&mut self, file: &F, offset: u64, len: usize, frame_at: Option<usize>, stream: u32) {
+        let gathered = self.gathers(Some(file));
+        if gathered {
+            let at = self.plan.used.end;
+            self.plan.holes.push(Hole {
+                file: file.clone(),
+                offset,
+                len,
+                gathered,
+                at,
+                frame_at: frame_at.unwrap_or(at),
+                stream,
+            });
+            self.plan.wire_len += len;
+        } else {
+            assert!(len <= self.room(), "the slot has room for the hole");
+            let (mut offset, mut left) = (offset, len);
+            while left > 0 {
+                let (at, len) = self.extend(left);
+                self.plan.holes.push(Hole {
+                    file: file.clone(),
+                    offset,
+                    len,
+                    gathered,
+                    at,
+                    frame_at: frame_at.unwrap_or(at),
+                    stream,
+                });
+                offset += len as u64;
+                left -= len;
+            }
+        }
+        self.invariants();
+    }
+
+    /// Whether a hole of `source` takes no room here.
+    fn gathers(&self, source: Option<&F>) -> bool {
+        self.layout == Layout::Gathered && source.is_some_and(F::is_mapped)
+    }
+}
+
+/// A handle for models, which have no files: ASCII stands for what is mapped.
+impl Source for u8 {
+    fn is_mapped(&self) -> bool {
+        self.is_ascii()
+    }
+}
+
+#[cfg(test)]
+impl Source for char {
+    fn is_mapped(&self) -> bool {
+        self.is_ascii()
+    }
+}
+
+/// The same where there is one file, which is mapped.
+impl Source for () {
+    fn is_mapped(&self) -> bool {
+        true
     }
 }
 

@@ -9,6 +9,7 @@
 pub(crate) mod http1;
 
 use std::cell::OnceCell;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use ringlane::h2::settings::{SettingsFrame, id};
 use ringlane::h2::{Body, Config, Connection, Event, RequestHead, Response, Scratch};
 use ringlane::http::{EntityTag, target};
 use ringlane::slot::{Layout, Plan, RecordLayout, Slot};
+use ringlane::uring::Mapping;
 
 /// A record of TLS 1.3: header before, content type and tag behind.
 pub(crate) const SEALED: Layout = Layout::Sealed(RecordLayout {
@@ -372,10 +374,16 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         let text = |bytes| str::from_utf8(bytes).unwrap();
         lines += &format!("{}: {}\r\n", text(name), text(value));
     }
+    // Never read: the core sees no descriptor, and only asks whether there is a mapping.
+    let descriptor = tempfile::tempfile().unwrap();
+    let mapping = match contents {
+        None if len > 0 => Mapping::new(descriptor.as_fd(), len).ok(),
+        _ => None,
+    };
     OpenFile {
-        // Never read: the core sees no descriptor.
-        descriptor: Rc::new(std::fs::File::open("/dev/null").unwrap().into()),
-        mapping: None,
+        descriptor: Rc::new(descriptor.into()),
+        mapping: mapping.map(Rc::new).into(),
+        asked: Default::default(),
         resident: Default::default(),
         reading: Default::default(),
         identity,

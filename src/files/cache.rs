@@ -246,7 +246,8 @@ mod tests {
         };
         Found::File(Rc::new(OpenFile {
             descriptor: Rc::new(std::fs::File::open("/dev/null").unwrap().into()),
-            mapping: None,
+            mapping: None.into(),
+            asked: Default::default(),
             resident: Default::default(),
             reading: Default::default(),
             identity,

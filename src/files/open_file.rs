@@ -1,7 +1,7 @@
 //! An open regular file and what is remembered of it.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -11,6 +11,7 @@ use super::reading::Reading;
 use super::resident::Resident;
 use crate::http::EntityTag;
 use crate::site::Treatment;
+use crate::slot::Source;
 use crate::uring::Mapping;
 
 /// Files up to this many bytes are kept in memory and copied into the slot; larger ones are gathered or read into
@@ -55,9 +56,11 @@ impl Identity {
 pub struct OpenFile {
     /// The open descriptor: reads go through it.
     pub descriptor: Rc<OwnedFd>,
-    /// The whole file mapped, for the kernel to gather from; absent for small files, where mapping was refused, and
-    /// where the page cache is not to keep it.
-    pub mapping: Option<Rc<Mapping>>,
+    /// The whole file mapped, for the kernel to gather from, once that was tried; `None` for small files, where mapping was
+    /// refused, and where the page cache is not to keep it.
+    pub mapping: OnceCell<Option<Rc<Mapping>>>,
+    /// Whether an answer from it was gathered, or would have been.
+    pub asked: Cell<bool>,
     /// What of the mapping was lately found in memory.
     pub resident: Resident,
     /// How the bytes of a file that is not mapped are read.
@@ -85,6 +88,12 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
+    /// The whole file mapped, if it is.
+    #[must_use]
+    pub fn mapping(&self) -> Option<&Rc<Mapping>> {
+        self.mapping.get()?.as_ref()
+    }
+
     /// Last modification in whole seconds since the epoch, 0 for what is before it.
     #[must_use]
     pub fn last_modified(&self) -> u64 {
@@ -116,6 +125,12 @@ impl FileRef {
     }
 }
 
+impl Source for FileRef {
+    fn is_mapped(&self) -> bool {
+        self.0.mapping().is_some()
+    }
+}
+
 /// A file of `len` bytes for tests: mapped, with nothing else known of it.
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -125,7 +140,8 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
     let mapping = Mapping::new(descriptor.as_fd(), len).unwrap();
     FileRef(Rc::new(OpenFile {
         descriptor: Rc::new(descriptor),
-        mapping: Some(Rc::new(mapping)),
+        mapping: Some(Rc::new(mapping)).into(),
+        asked: Cell::default(),
         resident: Resident::default(),
         reading: Reading::default(),
         identity: Identity {

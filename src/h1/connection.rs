@@ -12,6 +12,7 @@ use super::limits::{MAX_DRAINED_CONTENT, MAX_FIELDS, MAX_HEAD_BYTES, MAX_PIPELIN
 use super::recv::Reading;
 use super::timeouts::{Clocks, Timeouts};
 use crate::response::{Body, End, Response, Segment, Stream};
+use crate::slot::Source;
 
 /// What we allow a peer. Shared by all connections of a shard.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ pub struct Connection<F> {
     pub(super) clocks: Clocks,
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// The server's side of a new connection.
     #[must_use]
     pub fn new(config: Rc<Config>, scheme: Scheme, now_ns: u64) -> Self {

@@ -12,6 +12,7 @@ use super::error::ConnectionError;
 use super::exchange::Exchange;
 use super::head::{self, Framing, Meta, RequestHead, RequestLine, Rules, Scratch, is_token_byte};
 use super::limits::MAX_REQUEST_LINE;
+use crate::slot::Source;
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -122,7 +123,7 @@ impl Scan {
     }
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Consumes `input` until there is an event (call again with the rest) or nothing is left of it (`None`).
     ///
     /// After the last request, and after a violation (see [`Connection::error`]), everything is swallowed.

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::exchange::{Delimiter, Exchange, Parts, Stage};
 use super::limits::MIN_PART_AT_END;
 use crate::response::Piece;
-use crate::slot::Slot;
+use crate::slot::{Slot, Source};
 
 /// Bytes of a part of a body at most, more than any slot takes: what announces it has eight digits.
 const MAX_PART: usize = 1 << 30;
@@ -17,7 +17,7 @@ const CHUNK_LINE: usize = 10;
 /// Bytes around the data of a chunk (RFC 9112, section 7.1).
 const CHUNK_FRAME: usize = CHUNK_LINE + 2;
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Whether [`Connection::poll_transmit`] would put anything now. O(1).
     #[must_use]
     pub fn wants_transmit(&self) -> bool {
@@ -118,7 +118,7 @@ enum Put {
 }
 
 /// Puts one part of the content, as large as the slot allows.
-fn put_body<F: Clone>(stream: u32, exchange: &mut Exchange<F>, slot: &mut Slot<'_, F>) -> Put {
+fn put_body<F: Source>(stream: u32, exchange: &mut Exchange<F>, slot: &mut Slot<'_, F>) -> Put {
     let Some(piece) = exchange.body.front() else {
         return if exchange.body.is_open() {
             Put::Nothing
@@ -128,13 +128,7 @@ fn put_body<F: Clone>(stream: u32, exchange: &mut Exchange<F>, slot: &mut Slot<'
     };
     let chunked = exchange.delimiter == Delimiter::Chunks;
     let want = usize::try_from(piece.len()).map_or(MAX_PART, |len| len.min(MAX_PART));
-    let fit = |around| match piece {
-        Piece::Bytes(_) => {
-            let room = slot.room().saturating_sub(around);
-            slot.body_len(want, around).min(room)
-        }
-        Piece::File { .. } => slot.body_len(want, around),
-    };
+    let fit = |around| slot.body_len(want, around, piece.file());
     let mut len = fit(if chunked { CHUNK_FRAME } else { 0 });
     if chunked && len > 0 {
         // The line has fewer digits than it may have: there is room for a little more, so that slots and records are

@@ -9,6 +9,7 @@ use super::limits::{
     FIRST_REQUEST_TIMEOUT_NS, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MIN_PROGRESS, STALL_TIMEOUT_NS,
 };
 use super::recv::Reading;
+use crate::slot::Source;
 
 /// When an idle peer is given up. Off by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl Clocks {
     }
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// The transport has taken `len` more bytes of what [`Connection::poll_transmit`] gave; `all` when nothing of it is
     /// left, also of what was dropped instead of being sent. From these the connection knows whether the peer still
     /// reads.

@@ -24,6 +24,7 @@ use super::stream::{Input, Next, State};
 use super::streams::{Index, Phase, Stream, Streams};
 use super::timeouts::{Clocks, Timeouts};
 use super::window::Window;
+use crate::slot::Source;
 
 /// What we allow a peer. Shared by all connections of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +152,7 @@ pub struct Connection<F> {
     pub(super) incomplete_ns: Option<u64>,
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// The server's side of a new connection, with our SETTINGS waiting to be sent.
     #[must_use]
     pub fn new(config: Rc<Config>, now_ns: u64) -> Self {

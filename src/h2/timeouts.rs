@@ -12,6 +12,7 @@ use super::limits::{
 };
 use super::stream::State;
 use super::streams::{Index, Phase};
+use crate::slot::Source;
 
 /// When an idle or silent peer is given up. All off by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Clocks {
     }
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Acts on what was due by `now_ns`.
     pub fn handle_timeout(&mut self, now_ns: u64) {
         let due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now_ns);

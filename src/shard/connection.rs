@@ -59,8 +59,8 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// Wire bytes of its last slot.
     pub(super) last_slot: usize,
-    /// A file that cannot be mapped was answered: slots are placed from then on.
-    pub(super) unmapped: bool,
+    /// Some of that was read into the slot: there is to be room for more in the next.
+    pub(super) places: bool,
     /// Listings of which a part is to be appended to their answers yet.
     pub(super) listings: Vec<Sending>,
     /// Requests that wait: for their file to be opened, or for what else is to be known of it.
@@ -125,7 +125,7 @@ impl Connection {
             operations: 0,
             dirty: false,
             last_slot: 0,
-            unmapped: false,
+            places: false,
             listings: Vec::new(),
             opening: 0,
             ending: false,

@@ -8,7 +8,7 @@ use super::connection::{Connection, Transport};
 use super::listings::{Listed, Sending};
 use super::open::Waiter;
 use super::protocol::{Protocol, is_no_request, told_by};
-use super::seek::{self, Outcome, Stage};
+use super::seek::{self, Outcome, Secured, Stage};
 use super::shared::{Product, Shared};
 use crate::files::FileRef;
 use crate::h1::Scheme;
@@ -53,9 +53,9 @@ impl Connection {
             },
             Transport::Session(session) => {
                 let (protocol, key) = (&mut self.protocol, self.key);
-                let certificate = self.certificate;
+                let secured = Some(Secured(self.certificate));
                 let handled = session.handle_bytes(bytes, |plaintext| {
-                    protocol.handle_bytes(key, certificate, plaintext, shared);
+                    protocol.handle_bytes(key, secured, plaintext, shared);
                 });
                 // Whatever came behind them, the requests that were begun are of this connection.
                 self.note_answers(shared);
@@ -167,7 +167,6 @@ impl Connection {
 
     /// Takes over what the call at hand has begun for this connection.
     pub(super) fn note_answers(&mut self, shared: &mut Shared) {
-        self.unmapped |= std::mem::take(&mut shared.answered_unmapped);
         self.opening += std::mem::take(&mut shared.begun_opening);
     }
 }

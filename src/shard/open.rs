@@ -2,10 +2,11 @@
 //!
 //! 1. `openat2` beneath the root, through the ring, in one step: no path is ever checked and then opened.
 //! 2. What was opened is asked what it is. An unchanged file keeps what is remembered of it.
-//! 3. A small file's contents are read through the ring; a large file is mapped for the kernel to gather from.
+//! 3. A small file's contents are read through the ring.
 //! 4. Everybody who waits is answered, and the cache remembers.
 
 use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -179,11 +180,10 @@ impl Shared {
         };
         if identity.len > SMALL_FILE_BYTES {
             read_blocking(&opened.descriptor);
-            // A file system that cannot map has its files read into place, and so has one whose pages are not to stay:
-            // a mapping would hold them.
+            // One whose pages are not to stay is read into place: a mapping would hold them.
             let mapping = match self.page_cache {
-                PageCache::Keep => self.ring.map(opened.descriptor.as_fd(), identity.len).ok(),
-                PageCache::Drop | PageCache::Direct => None,
+                PageCache::Keep => OnceCell::new(),
+                PageCache::Drop | PageCache::Direct => OnceCell::from(None),
             };
             let reading =
                 page_cache::reading(self.page_cache, opened.descriptor.as_fd(), &self.ring);
@@ -191,7 +191,7 @@ impl Shared {
                 Ok(reading) => reading,
                 Err(errno) => return self.refused(key, errno),
             };
-            let contents = Contents::Large(mapping.map(Rc::new), reading);
+            let contents = Contents::Large(mapping, reading);
             return Some(Ok(open_file(job, opened, contents)));
         }
         if identity.len == 0 {
@@ -304,13 +304,13 @@ pub(super) fn status(errno: Errno) -> u16 {
 enum Contents {
     /// Here.
     Small(Bytes),
-    /// On disk: mapped, or to be read.
-    Large(Option<Rc<Mapping>>, Reading),
+    /// On disk: to be mapped, or to be read.
+    Large(OnceCell<Option<Rc<Mapping>>>, Reading),
 }
 
 fn open_file(job: &Job, opened: Opened, contents: Contents) -> Found {
     let (mapping, reading, contents) = match contents {
-        Contents::Small(bytes) => (None, Reading::default(), Some(bytes)),
+        Contents::Small(bytes) => (None.into(), Reading::default(), Some(bytes)),
         Contents::Large(mapping, reading) => (mapping, reading, None),
     };
     let identity = opened.identity;
@@ -318,6 +318,7 @@ fn open_file(job: &Job, opened: Opened, contents: Contents) -> Found {
     Found::File(Rc::new(OpenFile {
         descriptor: opened.descriptor,
         mapping,
+        asked: Cell::default(),
         resident: Default::default(),
         reading,
         identity,

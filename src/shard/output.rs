@@ -48,7 +48,6 @@ pub(super) struct Outgoing {
     /// Absent while the ring owns it.
     pub(super) gather: Option<Box<Gather>>,
     pub(super) plan: Box<Plan<FileRef>>,
-    pub(super) layout: Layout,
     pub(super) cursor: Cursor,
     /// It is a TLS record of this type, which the socket seals.
     record_type: Option<u8>,
@@ -109,15 +108,13 @@ impl Outgoing {
     pub(super) fn new(
         gather: Box<Gather>,
         plan: Box<Plan<FileRef>>,
-        layout: Layout,
         prefix: Bytes,
         now_ns: u64,
     ) -> Self {
-        let cursor = Cursor::new(prefix, &plan, layout == Layout::Gathered);
+        let cursor = Cursor::new(prefix, &plan);
         Self {
             gather: Some(gather),
             plan,
-            layout,
             cursor,
             record_type: None,
             read: None,
@@ -159,13 +156,12 @@ impl Connection {
         } else {
             self.next_slot(shared)
         };
-        let layout = next.as_ref().map_or(Layout::Placed, |next| next.layout);
         let (mut gather, mut plan) = shared.pool.take();
         let mut reader = None;
         if let Some(next) = next {
             match lease(shared, next.bytes) {
                 Some(mut lease) => {
-                    let mut slot = Slot::new(&mut lease, &mut plan, layout, next.burst);
+                    let mut slot = Slot::new(&mut lease, &mut plan, next.layout, next.burst);
                     self.protocol.poll_transmit(shared.now_ns, &mut slot);
                     slot.finish();
                     if plan.wire_len > 0 {
@@ -185,10 +181,11 @@ impl Connection {
             return;
         }
         self.last_slot = plan.wire_len;
+        self.places = plan.holes.iter().any(|hole| !hole.gathered);
         if self.burst == MIN_BURST && self.last_slot < BULK {
             shared.answered_briefly = Some((self.key, shared.now_ns));
         }
-        let mut outgoing = Outgoing::new(gather, plan, layout, prefix, shared.now_ns);
+        let mut outgoing = Outgoing::new(gather, plan, prefix, shared.now_ns);
         outgoing.record_type = record_type;
         outgoing.times = reader.is_some().then(Times::default);
         outgoing.reader = reader;
@@ -207,18 +204,18 @@ impl Connection {
             Transport::Session(session) if !session.is_handed_over() => {
                 Layout::Sealed(session.layout())
             }
-            _ if self.unmapped => Layout::Placed,
             _ => Layout::Gathered,
         };
         let reader = match layout {
             Layout::Gathered => self.reads(burst, shared),
             Layout::Placed | Layout::Sealed(_) => None,
         };
-        let read = burst.min(MAX_READ_SLOT);
+        let (read, filled) = (burst.min(MAX_READ_SLOT), burst.min(MAX_FILLED_SLOT));
         let (layout, bytes, burst) = match layout {
             Layout::Gathered if reader.is_some() => (Layout::Placed, read, read),
+            Layout::Gathered if self.places => (Layout::Gathered, filled, burst),
             Layout::Gathered => (Layout::Gathered, GATHERED_SLOT, burst),
-            filled => (filled, burst.min(MAX_FILLED_SLOT), usize::MAX),
+            _ => (layout, filled, usize::MAX),
         };
         Some(Next {
             layout,

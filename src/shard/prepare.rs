@@ -1,8 +1,8 @@
 //! Makes a filled slot ready to be sent: its holes are filled or made safe to gather, its records sealed.
 //!
-//! - Gathered: pages that are not resident are brought in through the ring first, so that the send never waits for a
-//!   disk; then, right before the send, each file is asked for its size.
-//! - Placed and sealed: what is resident is read into the holes at once, the rest through the ring; then sealed.
+//! - A gathered hole has pages that are not resident brought in through the ring first, so that the send never waits for
+//!   a disk; then, right before the send, its file is asked for its size.
+//! - Into a placed hole what is resident is read at once, the rest through the ring.
 //!
 //! A file that cannot supply its bytes any more ends its stream and nothing else: the frames that announce the
 //! missing bytes are emptied or turned into frames that a peer ignores, and the core resets the stream.
@@ -18,7 +18,7 @@ use super::output::Outgoing;
 use super::page_cache::{self, BegunRead, Staged};
 use super::protocol::Protocol;
 use crate::files::{FileRef, Way};
-use crate::slot::{Hole, Layout, Plan};
+use crate::slot::{Hole, Plan};
 use crate::uring::{Gather, Mapping, Owner, Pages, Ring};
 
 /// The rest of a begun frame that is read ahead at most. Reading more would cost what gathering saves; a file that
@@ -45,17 +45,26 @@ pub(super) fn prepare(
     owner: Owner,
     now_ns: u64,
 ) -> Step {
-    match outgoing.layout {
-        Layout::Gathered => match bring_in(outgoing, ring, owner, now_ns) {
-            Step::Ready => check_sizes(outgoing, protocol, ring),
-            step => step,
-        },
-        Layout::Placed => read_holes(outgoing, ring, owner),
-        Layout::Sealed(_) => match read_holes(outgoing, ring, owner) {
-            Step::Ready => seal(outgoing, transport),
-            step => step,
-        },
+    while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
+        let ready = match hole.gathered {
+            // What was emptied asks for nothing.
+            _ if hole.len == 0 => skip(outgoing),
+            true => bring_in(outgoing, ring, owner, now_ns),
+            false => read(outgoing, ring, owner),
+        };
+        if ready != Step::Ready {
+            return ready;
+        }
     }
+    match check_sizes(outgoing, protocol, ring) {
+        Step::Ready => seal(outgoing, transport),
+        step => step,
+    }
+}
+
+fn skip(outgoing: &mut Outgoing) -> Step {
+    outgoing.ready = (outgoing.ready.0 + 1, 0);
+    Step::Ready
 }
 
 /// The read into the holes came back: whether the connection can go on.
@@ -107,11 +116,11 @@ pub(super) fn populated(
     let absent = |hole: &Hole<FileRef>| {
         let range = hole.offset..hole.offset + hole.len as u64;
         let file = &hole.file.0;
-        let present = |mapping| {
+        let present = |mapping: &Rc<Mapping>| {
             let ask = |page| ring.resident(mapping, file.descriptor.as_fd(), page);
             each_page(&range, ask)
         };
-        hole.len > 0 && !file.mapping.as_deref().is_some_and(present)
+        hole.len > 0 && !file.mapping().is_some_and(present)
     };
     match (first..end).find(|&hole| absent(&outgoing.plan.holes[hole])) {
         Some(lost) => {
@@ -154,31 +163,31 @@ pub(super) fn secure_begun_frame(outgoing: &mut Outgoing, ring: &Ring) {
     else {
         return;
     };
-    let at = outgoing.plan.holes[begun.hole].at;
     let start = outgoing.plan.used.end;
     let payload = start + begun.header.len()..start + room;
     buffer.copy_within(begun.header, start);
     let segments = std::slice::from_ref(&payload);
     let descriptor = file.descriptor.as_fd();
     if ring.read_now(descriptor, buffer, segments, offset, Pages::Keep) == Ok(left) {
-        outgoing.cursor.carry(start..payload.end, at);
+        outgoing.cursor.carry(start..payload.end, &outgoing.plan);
     }
 }
 
-/// Gathered: has pages that are not resident brought in.
+/// Has pages of the run at hand that are not resident brought in.
 fn bring_in(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner, now_ns: u64) -> Step {
-    outgoing.ready.0 = outgoing.ready.0.max(outgoing.cursor.untouched());
-    while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
-        let end = run_end(&outgoing.plan.holes, outgoing.ready.0);
-        let range = hole.offset..run_limit(&outgoing.plan.holes, end);
-        if let Some(mapping) = &hole.file.0.mapping
-            && !resident(mapping, &hole.file, &range, ring, now_ns)
-        {
-            ring.populate(Rc::clone(mapping), range, owner);
-            return Step::Waiting;
-        }
-        outgoing.ready.0 = end;
+    let (holes, first) = (&outgoing.plan.holes, outgoing.ready.0);
+    let end = run_end(holes, first);
+    let (file, range) = (
+        &holes[first].file,
+        holes[first].offset..run_limit(holes, end),
+    );
+    if let Some(mapping) = file.0.mapping()
+        && !resident(mapping, file, &range, ring, now_ns)
+    {
+        ring.populate(Rc::clone(mapping), range, owner);
+        return Step::Waiting;
     }
+    outgoing.ready.0 = end;
     Step::Ready
 }
 
@@ -202,12 +211,16 @@ fn each_page(range: &Range<u64>, ask: impl Fn(Range<u64>) -> bool) -> bool {
     pages.all(|at| ask(at.max(range.start)..at.max(range.start) + 1))
 }
 
-/// Gathered: empties the frames of files that have shrunk. The kernel copies right after this, in the same turn.
+/// Empties the gathered frames of files that have shrunk. The kernel copies right after this, in the same turn.
 fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) -> Step {
     let mut index = outgoing.cursor.untouched();
     while index < outgoing.plan.holes.len() {
         let hole = &outgoing.plan.holes[index];
         let end = run_end(&outgoing.plan.holes, index);
+        if !hole.gathered {
+            index = end;
+            continue;
+        }
         let len = ring.size(hole.file.0.descriptor.as_fd()).unwrap_or(0);
         if run_limit(&outgoing.plan.holes, end) > len {
             // The first hole of the run that is not all there. One that was emptied before asks for nothing.
@@ -227,7 +240,7 @@ fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) ->
     Step::Ready
 }
 
-/// Gathered: as [`fail`]. A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out
+/// As [`fail`], for a gathered hole. A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out
 /// of step.
 fn lose(outgoing: &mut Outgoing, protocol: &mut Protocol, lost: usize) -> Step {
     let begun = outgoing.cursor.begun(&outgoing.plan);
@@ -237,48 +250,46 @@ fn lose(outgoing: &mut Outgoing, protocol: &mut Protocol, lost: usize) -> Step {
     fail(outgoing, protocol, lost)
 }
 
-/// Placed and sealed: reads what is resident at once, and the rest through the ring.
-fn read_holes(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
-    while let Some(hole) = outgoing.plan.holes.get(outgoing.ready.0) {
-        let file = Rc::clone(&hole.file.0);
-        let offset = hole.offset + outgoing.ready.1 as u64;
-        let (segments, count) = segments(&outgoing.plan, outgoing.ready);
-        let segments = &segments[..count];
-        if let Some(direct) = file.reading.by_direct() {
-            let len = segments.iter().map(|segment| segment.len()).sum();
-            let (gather, staged, from) = page_cache::stage(ring.arena(), direct, offset, len);
-            let descriptor = Rc::clone(&direct.descriptor);
-            let room = std::slice::from_ref(&staged.room);
-            ring.read(descriptor, gather, room, from, owner);
-            outgoing.read = Some(BegunRead::Direct(staged));
-            return Step::Waiting;
+/// Reads what is resident of the run at hand, or has it read by the ring.
+fn read(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
+    let hole = &outgoing.plan.holes[outgoing.ready.0];
+    let file = Rc::clone(&hole.file.0);
+    let offset = hole.offset + outgoing.ready.1 as u64;
+    let (segments, count) = segments(&outgoing.plan, outgoing.ready);
+    let segments = &segments[..count];
+    if let Some(direct) = file.reading.by_direct() {
+        let len = segments.iter().map(|segment| segment.len()).sum();
+        let (gather, staged, from) = page_cache::stage(ring.arena(), direct, offset, len);
+        let descriptor = Rc::clone(&direct.descriptor);
+        let room = std::slice::from_ref(&staged.room);
+        ring.read(descriptor, gather, room, from, owner);
+        outgoing.read = Some(BegunRead::Direct(staged));
+        return Step::Waiting;
+    }
+    let (pages, begun) = match file.reading.way() {
+        Way::DontCache => (Pages::DontCache, Some(BegunRead::DontCache)),
+        _ => (Pages::Keep, None),
+    };
+    let gather = outgoing.gather.as_mut();
+    let Some(buffer) = gather.and_then(|gather| gather.buffer_mut()) else {
+        return Step::Broken;
+    };
+    match ring.read_now(file.descriptor.as_fd(), buffer, segments, offset, pages) {
+        Ok(n) if n > 0 => {
+            filled(outgoing, n);
+            Step::Ready
         }
-        let (pages, read) = match file.reading.way() {
-            Way::DontCache => (Pages::DontCache, Some(BegunRead::DontCache)),
-            _ => (Pages::Keep, None),
-        };
-        let Some(buffer) = outgoing
-            .gather
-            .as_mut()
-            .and_then(|gather| gather.buffer_mut())
-        else {
-            return Step::Broken;
-        };
-        match ring.read_now(file.descriptor.as_fd(), buffer, segments, offset, pages) {
-            Ok(n) if n > 0 => filled(outgoing, n),
-            // Not resident, the end of the file, or a file system that cannot tell: the ring finds out.
-            Ok(_) | Err(_) => {
-                let Some(gather) = outgoing.gather.take() else {
-                    return Step::Broken;
-                };
-                let descriptor = Rc::clone(&file.descriptor);
-                ring.read_pages(descriptor, gather, segments, offset, pages, owner);
-                outgoing.read = read;
-                return Step::Waiting;
-            }
+        // Not resident, the end of the file, or a file system that cannot tell: the ring finds out.
+        Ok(_) | Err(_) => {
+            let Some(gather) = outgoing.gather.take() else {
+                return Step::Broken;
+            };
+            let descriptor = Rc::clone(&file.descriptor);
+            ring.read_pages(descriptor, gather, segments, offset, pages, owner);
+            outgoing.read = begun;
+            Step::Waiting
         }
     }
-    Step::Ready
 }
 
 /// Copies what was read beside the slot into the holes at hand: how many bytes of them.
@@ -304,12 +315,12 @@ fn refused(outgoing: &Outgoing, read: Option<&BegunRead>, errno: Errno) -> bool 
 }
 
 fn seal(outgoing: &mut Outgoing, transport: &mut Transport) -> Step {
-    let Transport::Session(session) = transport else {
-        return Step::Broken;
-    };
     if outgoing.plan.records.is_empty() {
         return Step::Ready;
     }
+    let Transport::Session(session) = transport else {
+        return Step::Broken;
+    };
     let Some(buffer) = outgoing
         .gather
         .as_mut()
@@ -388,7 +399,7 @@ fn fail(outgoing: &mut Outgoing, protocol: &mut Protocol, from: usize) -> Step {
     else {
         return Step::Broken;
     };
-    if !protocol.cut(&mut outgoing.plan, buffer, outgoing.layout, from) {
+    if !protocol.cut(&mut outgoing.plan, buffer, from) {
         return Step::Broken;
     }
     // Of the hole at hand nothing is read any more.
@@ -409,7 +420,7 @@ mod tests {
     use crate::files::test_file;
     use crate::h2::settings::SettingsFrame;
     use crate::h2::{self, Config, Scratch, limits};
-    use crate::slot::Slot;
+    use crate::slot::{Layout, Slot};
     use crate::uring::{Arena, Gather, RingOptions};
 
     const FILE_BYTES: u64 = 10_000;
@@ -437,7 +448,7 @@ mod tests {
         }
         slot.finish();
         gather.set_buffer(lease);
-        Outgoing::new(gather, plan, Layout::Gathered, Bytes::new(), 0)
+        Outgoing::new(gather, plan, Bytes::new(), 0)
     }
 
     /// A core with requests on the streams 1, 3 and 5.

@@ -6,12 +6,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::answer::{Request, Version, core_fields};
-use super::seek::{self, Asker};
+use super::seek::{self, Asker, Secured};
 use super::shared::Shared;
 use crate::files::FileRef;
 use crate::response::{End, Response, Segment};
-use crate::site::CertificateId;
-use crate::slot::{Layout, Plan, Slot};
+use crate::slot::{Plan, Slot};
 use crate::uring::Owner;
 use crate::{h1, h2};
 
@@ -131,18 +130,17 @@ impl Protocol {
     }
 
     /// Feeds plaintext to the core and answers its requests: at once where that can be done.
-    /// `certificate` is the one that the client was shown for the host that it named.
     pub(super) fn handle_bytes(
         &mut self,
         key: Owner,
-        certificate: Option<CertificateId>,
+        secured: Option<Secured>,
         mut input: &[u8],
         shared: &mut Shared,
     ) {
         let asker = |stream| Asker {
             connection: key,
             stream,
-            certificate,
+            secured,
         };
         // It stays where it is: a panic must not begin its counts anew, by which connections are told apart.
         let scratch = Rc::clone(&shared.scratch);
@@ -236,20 +234,14 @@ impl Protocol {
 
     /// The file of the hole at `from` cannot supply it: nothing of that stream from there on goes out. `false` when the
     /// peer was promised those bytes by what it has already, so that the connection cannot go on.
-    pub(super) fn cut(
-        &mut self,
-        plan: &mut Plan<FileRef>,
-        buffer: &mut [u8],
-        layout: Layout,
-        from: usize,
-    ) -> bool {
+    pub(super) fn cut(&mut self, plan: &mut Plan<FileRef>, buffer: &mut [u8], from: usize) -> bool {
         match self {
             Self::Http1(core) => {
                 core.body_failed();
                 false
             }
             Self::Http2(core) => {
-                let cut = h2::cut(plan, buffer, layout, from);
+                let cut = h2::cut(plan, buffer, from);
                 core.body_failed(cut);
                 true
             }

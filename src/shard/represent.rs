@@ -340,7 +340,10 @@ impl Representing<'_> {
         decision: &Decision,
         digests: &Digests,
     ) -> Response<FileRef> {
-        self.shared.note(variant.file(), variant.bytes().is_some());
+        let reads = matches!(decision, Decision::Full | Decision::Partial(_));
+        if reads && variant.bytes().is_none() {
+            self.shared.map(variant.file(), self.asker);
+        }
         self.shared.repeat.pure = *decision == Decision::Full && digests.is_none();
         answer::file(variant, decision, digests, &self.context(variant))
     }

@@ -55,9 +55,13 @@ pub(super) enum Stage {
 pub(super) struct Asker {
     pub(super) connection: Owner,
     pub(super) stream: StreamId,
-    /// The certificate that its connection was secured with, for the host that it named then.
-    pub(super) certificate: Option<CertificateId>,
+    /// Absent in the clear.
+    pub(super) secured: Option<Secured>,
 }
+
+/// How a connection is secured: with the certificate that its client was shown for the host that it named, if it did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Secured(pub(super) Option<CertificateId>);
 
 /// What a job came to: what its path led to, or the status that says why it led nowhere.
 pub(super) type Outcome = Result<Found, u16>;
@@ -186,9 +190,8 @@ fn seek(
 /// The site of a request; `None` for one that is not for any, or not for this connection (RFC 9110, section 7.4).
 fn route_for(asker: Asker, request: &Request<'_>, path: &[u8], shared: &Shared) -> Option<SiteId> {
     let sites = &shared.sites;
-    let misdirected = asker
-        .certificate
-        .is_some_and(|shown| sites.is_misdirected(shown, request.authority));
+    let misdirected = matches!(asker.secured, Some(Secured(Some(shown)))
+        if sites.is_misdirected(shown, request.authority));
     if misdirected {
         return None;
     }
@@ -323,7 +326,7 @@ impl<'a> Search<'a> {
         match (stage, outcome) {
             (Stage::Page(status), Ok(Found::File(file))) => {
                 let treatment = self.treatment();
-                self.shared.note(file, file.contents.is_some());
+                self.shared.map(file, self.asker);
                 let variant = Variant::plain(Rc::clone(file), false);
                 let context = self.context(&treatment);
                 Step::Done(answer::page(*status, &variant, &context))

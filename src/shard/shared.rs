@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use super::protocol::{Configs, Scratch};
 use super::repeat::Repeat;
 use super::represent::Digested;
 use super::roots::OwnRoots;
-use super::seek::site_key;
+use super::seek::{Asker, site_key};
 use super::timers::Timers;
 use super::turns::Turns;
 use super::zero_copy;
@@ -42,6 +42,9 @@ pub(super) const LISTENER: u32 = 1 << 30;
 pub(super) const JOB: u32 = 2 << 30;
 pub(super) const WAKE: u32 = 3 << 30;
 pub(super) const KIND: u32 = 3 << 30;
+
+/// Bytes up to which a file is read into the slot when it is asked for first.
+const MAPPED_AT_ONCE_BYTES: u64 = 64 << 10;
 
 /// Paths of which it is remembered what the rules say.
 const MAX_TREATMENTS: usize = 1_024;
@@ -85,8 +88,6 @@ pub(super) struct Shared {
     pub(super) key: Vec<u8>,
     /// The lines of its fields that came more than once.
     pub(super) joined: Vec<u8>,
-    /// An answer was given whose body cannot be gathered.
-    pub(super) answered_unmapped: bool,
     /// Requests of the call at hand that have to wait.
     pub(super) begun_opening: u32,
     /// Connections that have something to say.
@@ -147,7 +148,6 @@ impl Shared {
             path: Vec::new(),
             key: Vec::new(),
             joined: Vec::new(),
-            answered_unmapped: false,
             begun_opening: 0,
             dirty: Dirty::default(),
             starved: VecDeque::new(),
@@ -209,9 +209,18 @@ impl Shared {
         }
     }
 
-    /// Remembers that an answer needs its body placed.
-    pub(super) fn note(&mut self, file: &OpenFile, in_memory: bool) {
-        self.answered_unmapped |= file.mapping.is_none() && !in_memory;
+    /// Has a file that an answer is of mapped, if it is to be gathered. To map and unmap a file costs as much as to copy
+    /// so many bytes of it once more: one that is no larger is mapped when it is asked for again.
+    pub(super) fn map(&self, file: &OpenFile, asker: Asker) {
+        let sealed = asker.secured.is_some() && self.kernel_tls == KernelTls::No;
+        if sealed || file.mapping.get().is_some() {
+            return;
+        }
+        if file.asked.replace(true) || file.identity.len > MAPPED_AT_ONCE_BYTES {
+            let mapping = self.ring.map(file.descriptor.as_fd(), file.identity.len);
+            // A file system that cannot map has its files read into place.
+            let _ = file.mapping.set(mapping.ok().map(Rc::new));
+        }
     }
 
     /// Takes the time over: nanoseconds since the shard began, and the time of day, asked for once in each of its seconds.

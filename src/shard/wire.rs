@@ -20,12 +20,10 @@ pub(super) struct Cursor {
     carry: Range<usize>,
     /// Buffer position.
     at: usize,
-    /// The next hole that is gathered.
+    /// The next hole that is gathered; others are part of the buffer.
     hole: usize,
     /// Bytes of that hole that are sent.
     within: usize,
-    /// Whether holes are gathered; else they are part of the buffer.
-    gathered: bool,
 }
 
 /// A frame that was cut by a short send.
@@ -41,14 +39,13 @@ pub(super) struct Begun {
 
 impl Cursor {
     /// At the beginning of a plan.
-    pub(super) fn new(prefix: Bytes, plan: &Plan<FileRef>, gathered: bool) -> Self {
+    pub(super) fn new(prefix: Bytes, plan: &Plan<FileRef>) -> Self {
         Self {
             prefix,
             carry: 0..0,
             at: plan.used.start,
-            hole: 0,
+            hole: gathered_from(0, plan),
             within: 0,
-            gathered,
         }
     }
 
@@ -57,7 +54,7 @@ impl Cursor {
         self.prefix.is_empty()
             && self.carry.is_empty()
             && self.at == plan.used.end
-            && (!self.gathered || self.hole == plan.holes.len())
+            && self.hole == plan.holes.len()
     }
 
     /// Moves on by `n` bytes that were sent.
@@ -69,11 +66,7 @@ impl Cursor {
         self.carry.start += carry;
         n -= carry;
         loop {
-            let hole = if self.gathered {
-                plan.holes.get(self.hole)
-            } else {
-                None
-            };
+            let hole = plan.holes.get(self.hole);
             let run = n.min(hole.map_or(plan.used.end, |hole| hole.at) - self.at);
             self.at += run;
             n -= run;
@@ -87,23 +80,23 @@ impl Cursor {
             if self.within < hole.len {
                 break;
             }
-            self.hole += 1;
+            self.hole = gathered_from(self.hole + 1, plan);
             self.within = 0;
         }
         debug_assert_eq!(n, 0, "no more is sent than there was");
     }
 
-    /// The first hole that is not wholly sent.
+    /// The first hole that is gathered and not wholly sent.
     pub(super) fn untouched(&self) -> usize {
         self.hole
     }
 
     /// The gathered frame of which a part is sent: what it announced can no longer be changed.
     pub(super) fn begun(&self, plan: &Plan<FileRef>) -> Option<Begun> {
-        let hole = plan
-            .holes
-            .get(self.hole)
-            .filter(|hole| self.gathered && hole.frame_at < self.at)?;
+        let hole = plan.holes.get(self.hole)?;
+        if hole.frame_at >= self.at {
+            return None;
+        }
         Some(Begun {
             hole: self.hole,
             within: self.within,
@@ -116,11 +109,11 @@ impl Cursor {
         self.carry.end > plan.used.end
     }
 
-    /// The rest of the begun frame is at `range` of the buffer now; the slot goes on at `at` with the next hole.
-    pub(super) fn carry(&mut self, range: Range<usize>, at: usize) {
+    /// The rest of the begun frame is at `range` of the buffer now; the slot goes on behind it.
+    pub(super) fn carry(&mut self, range: Range<usize>, plan: &Plan<FileRef>) {
         self.carry = range;
-        self.at = at;
-        self.hole += 1;
+        self.at = plan.holes[self.hole].at;
+        self.hole = gathered_from(self.hole + 1, plan);
         self.within = 0;
     }
 
@@ -128,7 +121,7 @@ impl Cursor {
     pub(super) fn rest(&mut self, plan: &mut Plan<FileRef>) -> Range<usize> {
         let end = plan.used.end.max(self.carry.end);
         // A gathered frame that may still be changed begins before what is left of it.
-        let first = plan.holes.get(self.hole).filter(|_| self.gathered);
+        let first = plan.holes.get(self.hole);
         let start = first.map_or(self.at, |hole| hole.frame_at.min(self.at));
         for hole in &mut plan.holes {
             hole.at = hole.at.saturating_sub(start);
@@ -153,19 +146,16 @@ impl Cursor {
             gather.push_buffer(self.carry.clone());
         }
         let mut at = self.at;
-        if self.gathered {
-            let mut within = self.within as u64;
-            for hole in &plan.holes[self.hole..] {
-                if at < hole.at {
-                    gather.push_buffer(at..hole.at);
-                    at = hole.at;
-                }
-                if let (Some(mapping), true) = (&hole.file.0.mapping, hole.len > 0) {
-                    gather
-                        .push_mapped(mapping, hole.offset + within..hole.offset + hole.len as u64);
-                }
-                within = 0;
+        let mut within = self.within as u64;
+        for hole in plan.holes[self.hole..].iter().filter(|hole| hole.gathered) {
+            if at < hole.at {
+                gather.push_buffer(at..hole.at);
+                at = hole.at;
             }
+            if let (Some(mapping), true) = (hole.file.0.mapping(), hole.len > 0) {
+                gather.push_mapped(mapping, hole.offset + within..hole.offset + hole.len as u64);
+            }
+            within = 0;
         }
         if at < plan.used.end {
             gather.push_buffer(at..plan.used.end);
@@ -173,11 +163,19 @@ impl Cursor {
     }
 }
 
+/// Index of the next hole from `index` on that is gathered.
+fn gathered_from(index: usize, plan: &Plan<FileRef>) -> usize {
+    let left = plan.holes[index..].iter();
+    index + left.take_while(|hole| !hole.gathered).count()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use std::cell::OnceCell;
     use std::io::Write;
     use std::os::fd::OwnedFd;
+    use std::rc::Rc;
 
     use proptest::prelude::*;
 
@@ -200,20 +198,36 @@ mod tests {
         test_file(OwnedFd::from(file), FILE_BYTES)
     }
 
+    fn unmapped_file() -> FileRef {
+        let FileRef(file) = test_file(tempfile::tempfile().unwrap().into(), FILE_BYTES);
+        let mut file = Rc::into_inner(file).unwrap();
+        file.mapping = OnceCell::new();
+        FileRef(Rc::new(file))
+    }
+
     /// A piece of wire as it was asked for.
     #[derive(Clone, Debug)]
     enum Piece {
         Bytes(usize),
-        Frame { offset: u64, len: usize },
+        Frame {
+            offset: u64,
+            len: usize,
+            mapped: bool,
+        },
     }
 
     fn piece() -> impl Strategy<Value = Piece> {
-        let frame = |(offset, len)| Piece::Frame { offset, len };
+        let frame = |(offset, len, mapped)| Piece::Frame {
+            offset,
+            len,
+            mapped,
+        };
+        let mapped = prop::bool::weighted(0.7);
         prop_oneof![
             (1usize..60).prop_map(Piece::Bytes),
-            (0..FILE_BYTES - 3_000, 1usize..3_000).prop_map(frame),
+            (0..FILE_BYTES - 3_000, 1usize..3_000, mapped).prop_map(frame),
             // Short ones, so that cuts fall on every boundary.
-            (0..FILE_BYTES - 3_000, 1usize..4).prop_map(frame),
+            (0..FILE_BYTES - 3_000, 1usize..4, mapped).prop_map(frame),
         ]
     }
 
@@ -250,7 +264,7 @@ mod tests {
             match piece {
                 Piece::Bytes(len) => wire.resize(wire.len() + len, n as u8),
                 Piece::Frame { .. } if emptied[n] => wire.extend([0xee; HEADER_BYTES]),
-                Piece::Frame { offset, len } => {
+                Piece::Frame { offset, len, .. } => {
                     wire.extend(header(n));
                     wire.extend((*offset..offset + *len as u64).map(file_byte));
                 }
@@ -291,7 +305,7 @@ mod tests {
         for (i, byte) in buffer[payload..end].iter_mut().enumerate() {
             *byte = file_byte(hole.offset + (begun.within + i) as u64);
         }
-        cursor.carry(start..end, hole.at);
+        cursor.carry(start..end, plan);
         assert!(cursor.begun(plan).is_none(), "it is whole now");
     }
 
@@ -306,7 +320,7 @@ mod tests {
             turns in prop::collection::vec(turn(), 1..60),
             gathered: bool,
         ) {
-            let file = mapped_file();
+            let (mapped_file, unmapped_file) = (mapped_file(), unmapped_file());
             let arena = Arena::new(1).unwrap();
             let mut gather = Gather::new();
             let mut lease = arena.lease(256 << 10).unwrap();
@@ -318,26 +332,25 @@ mod tests {
             for (n, piece) in pieces.iter().enumerate() {
                 match piece {
                     Piece::Bytes(len) => slot.put(&vec![n as u8; *len]),
-                    Piece::Frame { offset, len } => {
+                    Piece::Frame { offset, len, mapped } => {
+                        let file = if *mapped { &mapped_file } else { &unmapped_file };
                         let at = slot.put_frame_header(&header(n));
-                        slot.hole(&file, *offset, *len, at, 1);
+                        slot.hole(file, *offset, *len, at, 1);
                         frames.push(n);
                     }
                 }
             }
             slot.finish();
             gather.set_buffer(lease);
-            if !gathered {
-                let buffer = gather.buffer_mut().unwrap();
-                for hole in &plan.holes {
-                    for i in 0..hole.len {
-                        buffer[hole.at + i] = file_byte(hole.offset + i as u64);
-                    }
+            let buffer = gather.buffer_mut().unwrap();
+            for hole in plan.holes.iter().filter(|hole| !hole.gathered) {
+                for i in 0..hole.len {
+                    buffer[hole.at + i] = file_byte(hole.offset + i as u64);
                 }
             }
 
             let mut emptied = vec![false; pieces.len()];
-            let mut cursor = Cursor::new(Bytes::from(prefix.clone()), &plan, gathered);
+            let mut cursor = Cursor::new(Bytes::from(prefix.clone()), &plan);
             let mut sent = Vec::new();
             for turn in turns.iter().cycle().take(200) {
                 let wire = expected(&prefix, &pieces, &emptied);
@@ -362,7 +375,7 @@ mod tests {
                 if let Some(which) = turn.emptied.filter(|_| gathered) {
                     let begun = usize::from(cursor.begun(&plan).is_some());
                     let index = cursor.untouched() + begun + usize::from(which);
-                    if let Some(hole) = plan.holes.get_mut(index) {
+                    if let Some(hole) = plan.holes.get_mut(index).filter(|hole| hole.gathered) {
                         let at = hole.frame_at;
                         gather.buffer_mut().unwrap()[at..at + HEADER_BYTES].fill(0xee);
                         hole.len = 0;

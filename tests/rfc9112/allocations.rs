@@ -62,7 +62,7 @@ fn a_warm_connection_allocates_nothing() {
     ];
     let small = Bytes::from(vec![7; 1_024]);
     let input = REQUEST.repeat(10) + &POST.repeat(10);
-    let mut serve = |connection: &mut Connection<u32>, cut: usize, large: bool| {
+    let mut serve = |connection: &mut Connection<u8>, cut: usize, large: bool| {
         let (first, second) = input.as_bytes().split_at(cut % input.len());
         for mut input in [first, second] {
             while let Some(Event::Request {
@@ -115,13 +115,13 @@ fn an_idle_connection_owns_little() {
     let mut buffer = vec![0; 64 << 10];
     let mut plan = Plan::default();
     // The shard's memory is not the connection's.
-    let mut first = Connection::<u32>::new(Rc::clone(&config), Scheme::Http, 0);
+    let mut first = Connection::<u8>::new(Rc::clone(&config), Scheme::Http, 0);
     for byte in REQUEST.bytes() {
         first.handle_bytes(0, &mut &[byte][..], &mut scratch);
     }
     plan.ended.reserve(4);
     let before = BYTES.get();
-    let mut connection = Connection::<u32>::new(Rc::clone(&config), Scheme::Http, 0);
+    let mut connection = Connection::<u8>::new(Rc::clone(&config), Scheme::Http, 0);
     for byte in REQUEST.bytes() {
         if let Some(Event::Request { stream, .. }) =
             connection.handle_bytes(0, &mut &[byte][..], &mut scratch)
@@ -150,7 +150,7 @@ fn an_idle_connection_owns_little() {
     connection.handle_timeout(due);
     assert_eq!(connection.poll_timeout(), None);
     assert_eq!(BYTES.get() - before, 0);
-    let bytes = size_of::<Connection<u32>>();
+    let bytes = size_of::<Connection<u8>>();
     println!("{bytes} bytes");
     assert!(bytes <= 256, "{bytes} bytes");
 }

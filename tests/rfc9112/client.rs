@@ -185,20 +185,20 @@ fn wire(buffer: &mut [u8], plan: &Plan<u8>, layout: Layout, out: &mut Vec<u8>) {
     let bytes = |file: u8, offset: u64, len: usize| {
         (offset..offset + len as u64).map(move |offset| file_byte(file, offset))
     };
+    for hole in plan.holes.iter().filter(|hole| !hole.gathered) {
+        for (at, byte) in (hole.at..).zip(bytes(hole.file, hole.offset, hole.len)) {
+            buffer[at] = byte;
+        }
+    }
     if layout == Layout::Gathered {
         let mut from = plan.used.start;
-        for hole in &plan.holes {
+        for hole in plan.holes.iter().filter(|hole| hole.gathered) {
             out.extend_from_slice(&buffer[from..hole.at]);
             out.extend(bytes(hole.file, hole.offset, hole.len));
             from = hole.at;
         }
         out.extend_from_slice(&buffer[from..plan.used.end]);
         return;
-    }
-    for hole in &plan.holes {
-        for (at, byte) in (hole.at..).zip(bytes(hole.file, hole.offset, hole.len)) {
-            buffer[at] = byte;
-        }
     }
     match layout {
         Layout::Sealed(record) => {

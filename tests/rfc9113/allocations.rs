@@ -91,7 +91,7 @@ fn request(stream: u32) -> Vec<u8> {
 }
 
 /// A connection that has served nothing yet, with windows that never end.
-fn connection() -> (Connection<u32>, Scratch) {
+fn connection() -> (Connection<u8>, Scratch) {
     let most = (1 << 31) - 1;
     let mut connection = Connection::new(Rc::new(Config::default()), 0);
     let mut scratch = Scratch::default();
@@ -134,7 +134,7 @@ fn a_warm_connection_allocates_nothing() {
             input
         })
         .collect();
-    let mut serve = |connection: &mut Connection<u32>, input: &[u8], cut: usize, large: bool| {
+    let mut serve = |connection: &mut Connection<u8>, input: &[u8], cut: usize, large: bool| {
         let (first, second) = input.split_at(cut.min(input.len()));
         for mut input in [first, second] {
             while let Some(event) = connection.handle_bytes(1, &mut input, &mut scratch) {
@@ -234,7 +234,7 @@ fn an_idle_connection_owns_little() {
     let mut buffer = vec![0; 64 << 10];
     let mut plan = Plan::default();
     let before = BYTES.get();
-    let mut connection = Connection::<u32>::new(Rc::clone(&config), 0);
+    let mut connection = Connection::<u8>::new(Rc::clone(&config), 0);
     let mut input = PREFACE.to_vec();
     input.extend_from_slice(SettingsFrame::new(&[]).as_bytes());
     input.extend(
@@ -255,11 +255,11 @@ fn an_idle_connection_owns_little() {
     connection.poll_transmit(1, &mut slot);
     slot.finish();
     assert!(!connection.wants_transmit());
-    let bytes = BYTES.get() - before + size_of::<Connection<u32>>() as isize;
+    let bytes = BYTES.get() - before + size_of::<Connection<u8>>() as isize;
     assert!(
         bytes <= 832,
         "{bytes} bytes, {} of them the connection itself",
-        size_of::<Connection<u32>>()
+        size_of::<Connection<u8>>()
     );
     println!("{bytes} bytes");
 }

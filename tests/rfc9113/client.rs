@@ -116,7 +116,10 @@ impl Side {
         self.core.poll_transmit(0, &mut slot);
         slot.finish();
         let mut from = plan.used.start;
-        for hole in &plan.holes {
+        for hole in plan.holes.iter().filter(|hole| !hole.gathered) {
+            buffer[hole.at..hole.at + hole.len].fill(hole.file);
+        }
+        for hole in plan.holes.iter().filter(|hole| hole.gathered) {
             self.wire.extend_from_slice(&buffer[from..hole.at]);
             self.wire.extend(std::iter::repeat_n(hole.file, hole.len));
             from = hole.at;

@@ -13,7 +13,7 @@ use crate::h2::limits::{
 };
 use crate::h2::send::PendingBlock;
 use crate::h2::settings::{SettingsFrame, id};
-use crate::slot::{FRAME_SLACK, Slot};
+use crate::slot::{FRAME_SLACK, Slot, Source};
 
 impl ClientConnection {
     /// Whether [`ClientConnection::poll_transmit`] may have something to put now. O(1).
@@ -28,7 +28,7 @@ impl ClientConnection {
 
     /// Fills the slot with all there is to say, in order: how many bytes of it are content. A slot has room for the
     /// preface and SETTINGS.
-    pub fn poll_transmit<F>(&mut self, slot: &mut Slot<'_, F>) -> usize {
+    pub fn poll_transmit<F: Source>(&mut self, slot: &mut Slot<'_, F>) -> usize {
         if !self.preface_sent {
             slot.put(PREFACE);
             self.preface_sent = true;
@@ -213,7 +213,7 @@ impl ClientConnection {
 
     /// Puts one DATA frame of the stream that was taken from the queue, if that can send: how much content, or `None` when
     /// the slot takes no more.
-    fn put_data<F>(&mut self, slot: &mut Slot<'_, F>, id: StreamId) -> Option<usize> {
+    fn put_data<F: Source>(&mut self, slot: &mut Slot<'_, F>, id: StreamId) -> Option<usize> {
         let limit = self.frame_limit();
         let Some(stream) = self.streams.get_mut(&id) else {
             return Some(0);
@@ -227,8 +227,7 @@ impl ClientConnection {
             .available()
             .min(self.send_window.available());
         let want = stream.body.len().min(window as usize);
-        let room = slot.room().saturating_sub(FRAME_SLACK);
-        let len = slot.payload_len(want, limit).min(room);
+        let len = slot.payload_len(want, limit, None);
         if len == 0 {
             stream.queued = true;
             self.bodies.push_front(id);

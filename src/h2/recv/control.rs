@@ -10,8 +10,9 @@ use crate::h2::priority::Priority;
 use crate::h2::remembered::Peer;
 use crate::h2::stream::{Input, Next, State};
 use crate::h2::streams::Phase;
+use crate::slot::Source;
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     pub(super) fn recv_reset<'a>(
         &mut self,
         now_ns: u64,

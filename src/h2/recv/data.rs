@@ -8,6 +8,7 @@ use crate::h2::frame::{FrameHeader, StreamId, flags};
 use crate::h2::limits::{Budget, MAX_WINDOW};
 use crate::h2::stream::{Input, Next, State};
 use crate::h2::streams::Index;
+use crate::slot::Source;
 
 /// DATA frames with at least this many bytes count as useful work.
 pub(in crate::h2) const USEFUL_DATA: u32 = 1_024;
@@ -34,7 +35,7 @@ impl DataFrame {
     }
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Begins to pass a DATA frame through, whose header and pad length are there.
     pub(super) fn begin_data<'a>(
         &mut self,

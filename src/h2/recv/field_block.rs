@@ -14,6 +14,7 @@ use crate::h2::stream::{Input, Next, State};
 use crate::h2::streams::{NONE, Phase, Stream};
 use crate::h2::window::Window;
 use crate::response::Body;
+use crate::slot::Source;
 
 /// A field block whose END_HEADERS has not come yet.
 #[derive(Debug, Default)]
@@ -38,7 +39,7 @@ impl FieldBlock {
     }
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     pub(super) fn recv_headers<'a>(
         &mut self,
         now_ns: u64,

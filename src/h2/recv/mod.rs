@@ -20,6 +20,7 @@ use super::frame::{
 };
 use super::head::{RequestHead, Scratch, Trailers};
 use super::limits::{Budget, PREFACE};
+use crate::slot::Source;
 
 /// What the peer did that concerns the application.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ enum Step<'a> {
     },
 }
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Consumes `input` until there is an event (call again with the rest) or nothing is left of it (`None`).
     ///
     /// After a connection error (see [`Connection::error`]) everything is swallowed, and every stream is gone without

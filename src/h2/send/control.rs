@@ -8,9 +8,9 @@ use crate::h2::hpack::DEFAULT_TABLE_SIZE;
 use crate::h2::limits::{DEFAULT_WINDOW, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 use crate::h2::settings::{SettingsFrame, id};
 use crate::h2::stream::State;
-use crate::slot::{FRAME_SLACK, Slot};
+use crate::slot::{FRAME_SLACK, Slot, Source};
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Puts control frames while there is room; whether none is left.
     pub(super) fn put_control(&mut self, slot: &mut Slot<'_, F>) -> bool {
         while let Some(&control) = self.control.front() {

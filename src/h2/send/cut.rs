@@ -1,7 +1,7 @@
 //! What becomes of frames that were put before it was known that their file cannot fill them.
 
 use crate::h2::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, StreamId};
-use crate::slot::{Layout, Plan};
+use crate::slot::Plan;
 
 /// A type that no specification uses: a peer must ignore the frame (RFC 9113, section 5.5).
 const IGNORED: Kind = Kind(0xf0);
@@ -17,22 +17,23 @@ pub struct Cut {
 }
 
 /// Takes off the wire what the stream of `plan.holes[from]` has in this slot from there on, since its file cannot fill
-/// that hole: nothing of it is sent yet but, in the layout that is gathered, what stands before the frame of that hole.
-/// The wire stays in step: what the frames carry is gone, or they become frames that a peer ignores; END_STREAM, content
-/// that follows in memory and trailers go with them. `buffer` is the slot's.
+/// that hole: nothing of it is sent yet but, where that hole is gathered, what stands before its frame. The wire stays in
+/// step: what the frames carry is gone, or they become frames that a peer ignores; END_STREAM, content that follows in
+/// memory and trailers go with them. `buffer` is the slot's.
 ///
-/// Gathered holes stay in the plan with a length of 0; others are removed from it.
-pub fn cut<F>(plan: &mut Plan<F>, buffer: &mut [u8], layout: Layout, from: usize) -> Cut {
+/// The holes stay in the plan with a length of 0.
+pub fn cut<F>(plan: &mut Plan<F>, buffer: &mut [u8], from: usize) -> Cut {
     let (stream, first) = (plan.holes[from].stream, plan.holes[from].frame_at);
     let mut unsent = 0;
     let dependents = plan.dependents.iter();
     for dependent in dependents.filter(|frame| frame.stream == stream && frame.at > first) {
         unsent += ignore(buffer, dependent.at);
     }
-    if layout == Layout::Gathered {
-        let holes = plan.holes[from..].iter_mut();
-        for hole in holes.filter(|hole| hole.stream == stream) {
-            unsent += std::mem::take(&mut hole.len);
+    let holes = plan.holes[from..].iter_mut();
+    for hole in holes.filter(|hole| hole.stream == stream) {
+        let len = std::mem::take(&mut hole.len);
+        if hole.gathered {
+            unsent += len;
             let header = FrameHeader {
                 length: 0,
                 kind: Kind::DATA,
@@ -40,19 +41,11 @@ pub fn cut<F>(plan: &mut Plan<F>, buffer: &mut [u8], layout: Layout, from: usize
                 stream_id: stream,
             };
             put(buffer, hole.frame_at, header);
-        }
-    } else {
-        let mut index = 0;
-        plan.holes.retain(|hole| {
-            index += 1;
-            if index <= from || hole.stream != stream {
-                return true;
-            }
+        } else {
             unsent += ignore(buffer, hole.frame_at);
             // What another connection left there is nobody's business.
-            buffer[hole.at..hole.at + hole.len].fill(0);
-            false
-        });
+            buffer[hole.at..hole.at + len].fill(0);
+        }
     }
     Cut { stream, unsent }
 }

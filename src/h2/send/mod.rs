@@ -19,9 +19,9 @@ use super::control::Control;
 use super::limits::MAX_UNPACED_FRAME;
 use super::priority::Priority;
 use super::streams::{Index, NONE, Phase};
-use crate::slot::Slot;
+use crate::slot::{Slot, Source};
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Whether [`Connection::poll_transmit`] would put anything now, windows considered. O(1).
     #[must_use]
     pub fn wants_transmit(&self) -> bool {

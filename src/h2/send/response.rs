@@ -14,9 +14,9 @@ use crate::h2::recv::USEFUL_DATA;
 use crate::h2::stream::{Input, Next, State};
 use crate::h2::streams::{Index, NONE, Phase};
 use crate::response::{Body, End, Piece, Response, Segment, Stream};
-use crate::slot::{FRAME_SLACK, Slot};
+use crate::slot::{FRAME_SLACK, Slot, Source};
 
-impl<F: Clone> Connection<F> {
+impl<F: Source> Connection<F> {
     /// Answers the request of `stream`. Ignored when the stream is gone (reset meanwhile) or has an answer.
     ///
     /// A head of more than [`MAX_SENT_BLOCK`] bytes is answered 500 instead. One that is more than the peer's
@@ -199,7 +199,7 @@ impl<F: Clone> Connection<F> {
             || body.len() > most
             || block > self.block_limit()
             || slot.room() < 2 * FRAME_SLACK + block + body.len()
-            || slot.payload_len(body.len(), limit) < body.len()
+            || slot.payload_len(body.len(), limit, None) < body.len()
         {
             return false;
         }
@@ -301,10 +301,7 @@ impl<F: Clone> Connection<F> {
         };
         let left = piece.len();
         let want = left.min(u64::from(window)).min(limit as u64) as usize;
-        let mut len = slot.payload_len(want, limit);
-        if matches!(piece, Piece::Bytes(_)) {
-            len = len.min(slot.room().saturating_sub(FRAME_SLACK));
-        }
+        let len = slot.payload_len(want, limit, piece.file());
         if len == 0 || (len < want.min(MIN_FRAME_AT_END) && slot.wire_len() > base) {
             return Put::Nothing;
         }

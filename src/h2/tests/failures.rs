@@ -36,8 +36,7 @@ impl Client {
             let (mut buffer, mut plan) = self.fill();
             let lost = plan.holes.iter().position(is_lost);
             if let Some(from) = lost {
-                self.core
-                    .body_failed(cut(&mut plan, &mut buffer, self.layout, from));
+                self.core.body_failed(cut(&mut plan, &mut buffer, from));
             }
             self.take(&mut buffer, &plan);
             if lost.is_some() {
@@ -156,7 +155,7 @@ fn neither_do_they_when_the_connection_fails() {
             }
             begun += 1;
             client.feed(&frame(Kind::PING, 0, 1, &[0; 8]));
-            let cut = cut(&mut plan, &mut buffer, client.layout, 0);
+            let cut = cut(&mut plan, &mut buffer, 0);
             client.core.body_failed(cut);
             client.take(&mut buffer, &plan);
             let mut frames = client.split();
@@ -213,7 +212,7 @@ fn no_reset_for_a_stream_that_was_reset_meanwhile() {
             client.core.respond(1, file(7, len));
             let (mut buffer, mut plan) = client.fill();
             meanwhile(&mut client);
-            let cut = cut(&mut plan, &mut buffer, client.layout, 0);
+            let cut = cut(&mut plan, &mut buffer, 0);
             client.core.body_failed(cut);
             client.take(&mut buffer, &plan);
             let mut frames = client.split();
@@ -229,7 +228,7 @@ fn no_reset_for_a_stream_that_was_reset_meanwhile() {
     client.core.respond(1, file(7, 100));
     let (mut buffer, mut plan) = client.fill();
     client.feed(&rst_stream(1, ErrorCode::CANCEL));
-    let cut = cut(&mut plan, &mut buffer, client.layout, 0);
+    let cut = cut(&mut plan, &mut buffer, 0);
     client.core.body_failed(cut);
     assert_eq!(resets(&client.frames()), []);
 }

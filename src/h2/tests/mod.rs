@@ -260,10 +260,15 @@ impl Client {
     fn take(&mut self, buffer: &mut [u8], plan: &Plan<u8>) -> bool {
         self.ended += plan.ended.len();
         let before = self.wire.len();
+        for hole in plan.holes.iter().filter(|hole| !hole.gathered) {
+            for i in 0..hole.len {
+                buffer[hole.at + i] = file_byte(hole.file, hole.offset + i as u64);
+            }
+        }
         match self.layout {
             Layout::Gathered => {
                 let mut from = plan.used.start;
-                for hole in &plan.holes {
+                for hole in plan.holes.iter().filter(|hole| hole.gathered) {
                     self.wire.extend_from_slice(&buffer[from..hole.at]);
                     self.wire.extend(
                         (0..hole.len as u64).map(|i| file_byte(hole.file, hole.offset + i)),
@@ -272,19 +277,11 @@ impl Client {
                 }
                 self.wire.extend_from_slice(&buffer[from..plan.used.end]);
             }
-            Layout::Placed | Layout::Sealed(_) => {
-                for hole in &plan.holes {
-                    for i in 0..hole.len {
-                        buffer[hole.at + i] = file_byte(hole.file, hole.offset + i as u64);
-                    }
-                }
-                if let Layout::Sealed(record) = self.layout {
-                    for r in &plan.records {
-                        self.wire
-                            .extend_from_slice(&buffer[r.at + record.prefix..][..r.len]);
-                    }
-                } else {
-                    self.wire.extend_from_slice(&buffer[plan.used.clone()]);
+            Layout::Placed => self.wire.extend_from_slice(&buffer[plan.used.clone()]),
+            Layout::Sealed(record) => {
+                for r in &plan.records {
+                    self.wire
+                        .extend_from_slice(&buffer[r.at + record.prefix..][..r.len]);
                 }
             }
         }

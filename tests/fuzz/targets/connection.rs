@@ -23,7 +23,7 @@ const MOST_SLOTS: usize = 2_000;
 
 /// A connection, what it reported and what it said.
 struct Side {
-    core: Connection<()>,
+    core: Connection<u8>,
     scratch: Scratch,
     events: Vec<String>,
     wire: Vec<u8>,
@@ -94,11 +94,11 @@ impl Side {
         slot.finish();
         if let Some(lost) = lost.filter(|_| !plan.holes.is_empty()) {
             let from = usize::from(lost) % plan.holes.len();
-            let cut = cut(&mut plan, &mut buffer, Layout::Gathered, from);
+            let cut = cut(&mut plan, &mut buffer, from);
             self.core.body_failed(cut);
         }
         let mut from = plan.used.start;
-        for hole in &plan.holes {
+        for hole in plan.holes.iter().filter(|hole| hole.gathered) {
             self.wire.extend_from_slice(&buffer[from..hole.at]);
             self.wire.resize(self.wire.len() + hole.len, 0);
             from = hole.at;
@@ -108,11 +108,11 @@ impl Side {
 }
 
 /// A piece of a body: every other one is of a file.
-fn segment(choice: u8) -> Segment<()> {
+fn segment(choice: u8) -> Segment<u8> {
     match choice % 2 {
         0 => Segment::Bytes(Bytes::from(vec![b's'; usize::from(choice) * 50])),
         _ => Segment::File {
-            file: (),
+            file: choice.rotate_left(1),
             offset: 0,
             len: u64::from(choice) * 500,
         },
@@ -127,7 +127,7 @@ fn end(choice: u8) -> End {
     }
 }
 
-fn response(choice: u8) -> Response<()> {
+fn response(choice: u8) -> Response<u8> {
     let mut head = Vec::new();
     encode_status(&mut head, 200);
     if choice & 8 != 0 {
@@ -138,7 +138,7 @@ fn response(choice: u8) -> Response<()> {
         0 => Body::Empty,
         1 => Body::Bytes(Bytes::from(vec![b'b'; usize::from(choice) * 100])),
         2 => Body::File {
-            file: (),
+            file: choice.rotate_left(1),
             offset: 0,
             len: u64::from(choice) * 3_000,
         },
@@ -175,7 +175,7 @@ fn request(input: &mut Input<'_>) -> Vec<u8> {
 /// What is done next.
 enum Step {
     Bytes(Vec<u8>),
-    Both(fn(&mut Connection<()>, StreamId), StreamId),
+    Both(fn(&mut Connection<u8>, StreamId), StreamId),
     Transmit,
     /// As `Transmit`, with a hole that cannot be filled.
     Lose(u8),

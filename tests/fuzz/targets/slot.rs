@@ -63,33 +63,35 @@ pub(crate) fn target(data: &[u8]) {
 }
 
 /// One frame of a file, as long as the slot lets it be.
-fn body(input: &mut Input<'_>, slot: &mut Slot<'_, ()>, model: &mut Vec<u8>) {
+fn body(input: &mut Input<'_>, slot: &mut Slot<'_, u8>, model: &mut Vec<u8>) {
     let frame_limit = [16_384, 20_000, 65_536][input.below(3)];
     let want = input.u32() as usize % 100_000;
-    let len = slot.payload_len(want, frame_limit);
+    let file = input.byte();
+    let len = slot.payload_len(want, frame_limit, Some(&file));
     assert!(len <= want.min(frame_limit));
     if len == 0 {
         return;
     }
     let (header, offset) = ([input.byte(); 9], u64::from(input.u16()));
     let at = slot.put_frame_header(&header);
-    slot.hole(&(), offset, len, at, 1);
+    slot.hole(&file, offset, len, at, 1);
     model.extend_from_slice(&header);
     model.extend((offset..offset + len as u64).map(content));
 }
 
 /// A part of a file that nothing announces, with something around it.
-fn bare_body(input: &mut Input<'_>, slot: &mut Slot<'_, ()>, model: &mut Vec<u8>) {
+fn bare_body(input: &mut Input<'_>, slot: &mut Slot<'_, u8>, model: &mut Vec<u8>) {
     let (before, after) = (vec![input.byte(); input.below(20)], [1, 2]);
     let want = input.u32() as usize % 100_000;
-    let len = slot.body_len(want, before.len() + after.len());
+    let file = input.byte();
+    let len = slot.body_len(want, before.len() + after.len(), Some(&file));
     assert!(len <= want);
     if len == 0 {
         return;
     }
     let offset = u64::from(input.u16());
     slot.put(&before);
-    slot.bare_hole(&(), offset, len, 1);
+    slot.bare_hole(&file, offset, len, 1);
     slot.put(&after);
     model.extend_from_slice(&before);
     model.extend((offset..offset + len as u64).map(content));
@@ -97,11 +99,16 @@ fn bare_body(input: &mut Input<'_>, slot: &mut Slot<'_, ()>, model: &mut Vec<u8>
 }
 
 /// What goes on the wire, without the records; checks that wire and buffer agree on their lengths.
-fn wire(buffer: &mut [u8], plan: &Plan<()>, layout: Layout) -> Vec<u8> {
+fn wire(buffer: &mut [u8], plan: &Plan<u8>, layout: Layout) -> Vec<u8> {
+    for hole in plan.holes.iter().filter(|hole| !hole.gathered) {
+        for i in 0..hole.len {
+            buffer[hole.at + i] = content(hole.offset + i as u64);
+        }
+    }
     let mut wire = Vec::new();
     if layout == Layout::Gathered {
         let mut from = plan.used.start;
-        for hole in &plan.holes {
+        for hole in plan.holes.iter().filter(|hole| hole.gathered) {
             wire.extend_from_slice(&buffer[from..hole.at]);
             wire.extend((0..hole.len as u64).map(|i| content(hole.offset + i)));
             from = hole.at;
@@ -111,11 +118,6 @@ fn wire(buffer: &mut [u8], plan: &Plan<()>, layout: Layout) -> Vec<u8> {
         return wire;
     }
     assert_eq!(plan.used.len(), plan.wire_len);
-    for hole in &plan.holes {
-        for i in 0..hole.len {
-            buffer[hole.at + i] = content(hole.offset + i as u64);
-        }
-    }
     let Layout::Sealed(record) = layout else {
         return buffer[plan.used.clone()].to_vec();
     };

@@ -67,7 +67,7 @@ fn slot(server: &mut Session, random: &mut Random, bytes: usize) -> (Vec<u8>, Ve
     let mut slot = Slot::new(&mut buffer, &mut plan, layout, usize::MAX);
     loop {
         let want = random.up_to(40_000);
-        let len = slot.payload_len(want, 16_384);
+        let len = slot.payload_len(want, 16_384, Some(&()));
         if len == 0 {
             break;
         }
