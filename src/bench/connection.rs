@@ -2,7 +2,8 @@
 //!
 //! Connect, shake hands where TLS is spoken, then requests and responses: [`input`](super::input) has what comes,
 //! [`output`](super::output) what goes. It ends when the server ends it, when the protocol is violated, when nothing
-//! comes for too long, or when it is not needed any more ([`ending`](super::ending)); what was in flight fails then.
+//! comes for too long, or when it is not needed any more ([`ending`](super::ending)); what was in flight fails then, but for
+//! what the server says that it has not processed: that is made again.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;

@@ -9,6 +9,10 @@ use super::result::{ErrorKind, Mismatch, MismatchKind};
 use super::worker::Shared;
 use crate::h2::{ErrorCode, StreamId};
 
+/// How often a request is made again that the server refuses unprocessed: one that refuses all of them is not asked for
+/// ever. Before its SETTINGS have come, or as it ends a connection, a server refuses one once or twice.
+const MAX_REFUSALS: u32 = 8;
+
 /// How the server ends its side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -222,6 +226,23 @@ impl Shared {
             }
         };
         self.recorder.failed(&job, error, age_ns);
+    }
+
+    /// The server refused a request unprocessed (RFC 9113, section 8.7): it is made again, on this connection or another,
+    /// unless it was refused too often.
+    pub(super) fn refused(
+        &mut self,
+        exchange: Exchange,
+        connection: u64,
+        stream: u32,
+        error: ErrorKind,
+    ) {
+        if exchange.job.refusals == MAX_REFUSALS {
+            return self.failed(exchange, connection, stream, error);
+        }
+        self.in_flight -= 1;
+        self.recorder.retried(&exchange.job);
+        self.feed.refused(exchange.job, exchange.started_ns);
     }
 
     fn mismatch(&mut self, job: &Job, connection: u64, stream: u32, what: MismatchKind) {

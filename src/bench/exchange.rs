@@ -10,7 +10,7 @@ use super::verify::{Check, Verifier};
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) job: Job,
-    /// When its connection was given it.
+    /// When a connection was first given it.
     pub(super) started_ns: u64,
     /// When the response's head came; 0 before.
     pub(super) first_ns: u64,
@@ -28,7 +28,11 @@ impl Exchange {
     pub(super) fn new(job: Job, asked: Option<Asked>, now_ns: u64) -> Self {
         Self {
             job,
-            started_ns: now_ns,
+            // Whoever asks waits from the first time on.
+            started_ns: match job.refusals {
+                0 => now_ns,
+                _ => job.made_ns,
+            },
             first_ns: 0,
             progress_ns: now_ns,
             status: 0,

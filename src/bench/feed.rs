@@ -16,6 +16,10 @@ pub(super) struct Job {
     pub(super) step: Option<u32>,
     /// When it was due: in a closed model when it could be made.
     pub(super) due_ns: u64,
+    /// How often the server has refused it unprocessed.
+    pub(super) refusals: u32,
+    /// When it was made first, if it was refused.
+    pub(super) made_ns: u64,
 }
 
 /// The load of one worker.
@@ -28,7 +32,7 @@ pub(super) struct Feed {
     warmup_ns: u64,
     step_ns: u64,
     steps: u32,
-    /// Jobs that were taken and could not be done yet, the oldest first.
+    /// Jobs that were taken and could not be done yet, or were refused, the oldest first.
     returned: VecDeque<Job>,
 }
 
@@ -156,16 +160,28 @@ impl Feed {
             target: self.mix.pick() as u32,
             step,
             due_ns: now_ns,
+            refusals: 0,
+            made_ns: 0,
         })
     }
 
-    /// Takes a job back that cannot be done yet. In a closed model it was not due then.
+    /// Takes a job back that cannot be done yet. In a closed model it was not due then, unless it was made before.
     pub(super) fn give_back(&mut self, job: Job) {
         match (&mut self.model, job.step) {
+            _ if job.refusals > 0 => self.returned.push_front(job),
             (Model::Open { .. }, _) => self.returned.push_front(job),
             (Model::Requests { left }, Some(_)) => *left += 1,
             _ => {}
         }
+    }
+
+    /// Takes a job back that was made at `made_ns` and refused unprocessed: it is to be made again.
+    pub(super) fn refused(&mut self, job: Job, made_ns: u64) {
+        self.returned.push_back(Job {
+            refusals: job.refusals + 1,
+            made_ns,
+            ..job
+        });
     }
 
     /// Moves requests that have become due to those that can be made.
@@ -181,6 +197,8 @@ impl Feed {
                 target: self.mix.pick() as u32,
                 step: (step as u32).checked_sub(warmup),
                 due_ns: self.begin_ns + after_ns,
+                refusals: 0,
+                made_ns: 0,
             });
             arrivals.advance();
         }
@@ -211,16 +229,16 @@ impl Feed {
             let due = queue.front().is_some_and(|job| job.due_ns < since_ns);
             due.then(|| queue.pop_front()).flatten()
         };
-        match &mut self.model {
-            Model::Open { due, .. } => late(&mut self.returned).or_else(|| late(due)),
+        late(&mut self.returned).or_else(|| match &mut self.model {
+            Model::Open { due, .. } => late(due),
             _ => None,
-        }
+        })
     }
 
     /// Whether no request will be made any more.
     pub(super) fn is_over(&self, now_ns: u64) -> bool {
         match &self.model {
-            Model::Requests { left } => *left == 0,
+            Model::Requests { left } => *left == 0 && self.returned.is_empty(),
             Model::Closed => now_ns >= self.end_ns(),
             Model::Open { arrivals, .. } => arrivals.due().is_none() && self.waiting() == 0,
         }
@@ -228,11 +246,14 @@ impl Feed {
 
     /// Requests that were to be made and will not be, if it ends here. Those that are due are in the queue.
     pub(super) fn undone(&mut self) -> (Vec<Job>, u64) {
+        let mut jobs: Vec<Job> = self.returned.drain(..).collect();
+        let mut uncounted = 0;
         match &mut self.model {
-            Model::Requests { left } => (Vec::new(), *left),
-            Model::Closed => (Vec::new(), 0),
-            Model::Open { due, .. } => (self.returned.drain(..).chain(due.drain(..)).collect(), 0),
+            Model::Requests { left } => uncounted = *left,
+            Model::Closed => {}
+            Model::Open { due, .. } => jobs.extend(due.drain(..)),
         }
+        (jobs, uncounted)
     }
 }
 
@@ -302,6 +323,24 @@ mod tests {
         }
         assert_eq!(counts, [10, 100]);
         assert!(feed.is_over(0));
+    }
+
+    #[test]
+    fn what_was_refused_is_made_again_before_others() {
+        let mut feed = begun(Feed::requests(0, mix(), 2));
+        let first = feed.take(5 * SECOND).unwrap();
+        assert!(feed.take(6 * SECOND).is_some() && feed.is_over(6 * SECOND));
+        feed.refused(first, 5 * SECOND);
+        assert!(!feed.is_over(7 * SECOND));
+        let again = feed.take(7 * SECOND).unwrap();
+        assert_eq!((again.refusals, again.made_ns), (1, 5 * SECOND));
+        assert_eq!((again.due_ns, again.step), (first.due_ns, first.step));
+        // No room for it yet: nothing else takes its place.
+        feed.give_back(again);
+        assert_eq!(feed.take(8 * SECOND), Some(again));
+        assert!(feed.take(8 * SECOND).is_none() && feed.is_over(8 * SECOND));
+        feed.refused(again, 5 * SECOND);
+        assert_eq!(feed.undone().0.len(), 1);
     }
 
     #[test]

@@ -278,7 +278,11 @@ impl H2Side {
                         },
                     };
                     if let Some(exchange) = self.exchanges.remove(&stream) {
-                        shared.failed(exchange, number, stream, error);
+                        // One that was begun to be answered was processed, whatever is said of it.
+                        match retryable && exchange.first_ns == 0 {
+                            true => shared.refused(exchange, number, stream, error),
+                            false => shared.failed(exchange, number, stream, error),
+                        }
                     }
                     None
                 }

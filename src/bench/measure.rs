@@ -50,6 +50,7 @@ impl Record {
         self.requests.succeeded += other.requests.succeeded;
         self.requests.failed += other.requests.failed;
         self.requests.unfinished += other.requests.unfinished;
+        self.requests.retried += other.requests.retried;
         self.body += other.body;
         for &(status, count) in &other.statuses {
             count_in(&mut self.statuses, status, count);
@@ -266,6 +267,13 @@ impl Recorder {
         *record.errors.entry(error).or_default() += 1;
         if let Some(sample) = self.sample() {
             sample.failed += 1;
+        }
+    }
+
+    /// A request is to be made again: the server refused it unprocessed.
+    pub(super) fn retried(&mut self, job: &Job) {
+        if let Some(record) = self.record(job) {
+            record.requests.retried += 1;
         }
     }
 

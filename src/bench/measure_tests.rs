@@ -6,6 +6,8 @@ const JOB: Job = Job {
     target: 0,
     step: Some(0),
     due_ns: 0,
+    refusals: 0,
+    made_ns: 0,
 };
 const MS: u64 = 1_000_000;
 

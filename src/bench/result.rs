@@ -181,6 +181,9 @@ pub struct Requests {
     /// In flight or due when time was up. In an open model requests that were due but found no free stream are
     /// among them.
     pub unfinished: u64,
+    /// How often one of them was made again, since the server had refused it unprocessed (RFC 9113, section 8.7).
+    #[serde(default)]
+    pub retried: u64,
 }
 
 /// Bytes.

@@ -39,6 +39,13 @@ fn write(out: &mut String, result: &RunResult) -> std::fmt::Result {
         units::grouped(requests.unfinished),
         total.elapsed_s
     )?;
+    if requests.retried > 0 {
+        writeln!(
+            out,
+            "{} requests were made again: the server had refused them unprocessed",
+            units::grouped(requests.retried)
+        )?;
+    }
     writeln!(
         out,
         "{} requests/s, {} of content ({} bytes; {} received, {} sent in all)",

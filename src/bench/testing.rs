@@ -34,6 +34,7 @@ pub(super) fn run_result(ns: f64) -> RunResult {
             succeeded: 20_000,
             failed: 0,
             unfinished: 1,
+            retried: 0,
         },
         bytes: Bytes {
             body: 20_000_000,

@@ -13,6 +13,7 @@ mod ends;
 mod omission;
 mod output;
 mod raw;
+mod refusals;
 #[path = "../serve/server.rs"]
 #[allow(
     dead_code,

@@ -54,6 +54,7 @@ fn a_result_names_what_was_run() {
             "succeeded",
             "failed",
             "unfinished",
+            "retried",
             "percent",
             "ns",
             "_switches",

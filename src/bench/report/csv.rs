@@ -148,6 +148,7 @@ impl Table {
         self.line(scope, "succeeded", "", &measures.requests.succeeded);
         self.line(scope, "failed", "", &measures.requests.failed);
         self.line(scope, "unfinished", "", &measures.requests.unfinished);
+        self.line(scope, "retried", "", &measures.requests.retried);
         self.line(scope, "requests_per_s", "1/s", &measures.requests_per_s);
         self.line(scope, "body_bytes", "bytes", &measures.bytes.body);
         self.line(
