@@ -144,7 +144,8 @@ impl ServeArgs {
     pub fn settings(&self) -> File {
         let list = |given: &[Listen]| (!given.is_empty()).then(|| ListenList(given.to_vec()));
         File {
-            root: self.root.clone(),
+            root: None,
+            root_argument: self.root.clone(),
             http: list(&self.http),
             https: list(&self.https),
             cert: self.cert.clone(),

@@ -18,7 +18,10 @@ use super::values::{CoreList, ListenList, LogLevel};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct File {
     /// The folder to serve.
-    pub root: Option<PathBuf>,
+    pub root: Option<Spanned<PathBuf>>,
+    /// The one that was given as an argument, which goes before it and stands in no line.
+    #[serde(skip)]
+    pub root_argument: Option<PathBuf>,
     /// Addresses for HTTP/2 in the clear.
     pub http: Option<ListenList>,
     /// Addresses for HTTP/2 over TLS.
@@ -117,8 +120,8 @@ impl File {
 
     /// Every path that is named, to a folder or a certificate.
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let top = [&mut self.root, &mut self.cert, &mut self.key];
-        let mut named: Vec<&mut Spanned<PathBuf>> = Vec::new();
+        let top = [&mut self.cert, &mut self.key];
+        let mut named: Vec<&mut Spanned<PathBuf>> = self.root.iter_mut().collect();
         for site in &mut self.sites {
             named.push(&mut site.root);
             named.extend(&mut site.cert);
@@ -163,6 +166,7 @@ impl File {
         };
         Self {
             root: self.root.or(other.root),
+            root_argument: self.root_argument.or(other.root_argument),
             http: self.http.or(other.http),
             https: self.https.or(other.https),
             cert,

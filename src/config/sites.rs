@@ -52,21 +52,30 @@ pub(super) fn served(
         assembly.builder.rule(rule.0.clone());
     }
     // With sites, other hosts are answered from a folder only where one is named for them.
-    match (&settings.root, &settings.source) {
-        (Some(root), _) => assembly.default_site(root, &settings.mounts)?,
-        (None, None) => assembly.default_site(Path::new("."), &settings.mounts)?,
-        (None, Some(source)) if settings.sites.is_empty() => {
+    let root = match (&settings.root_argument, &settings.root, &settings.source) {
+        (Some(path), _, _) => Some(assembly.given_root(path)?),
+        (None, Some(root), _) => Some(assembly.root(root, assembly.symlinks)?),
+        (None, None, None) => Some(assembly.given_root(Path::new("."))?),
+        (None, None, Some(source)) if settings.sites.is_empty() => {
             let path = source.path().to_owned();
             return Err(ConfigError::NoRoot { path });
         }
-        (None, Some(source)) => {
+        (None, None, Some(source)) => {
             if let Some(mount) = settings.mounts.first() {
                 return Err(source.error(
                     mount.prefix.span().start,
                     "a mount at the top of the file belongs to the hosts that no [[site]] has, and they have no `root` there",
                 ));
             }
+            None
         }
+    };
+    let example_host = match root {
+        Some(_) => None,
+        None => example_host(&settings.sites),
+    };
+    if let Some(root) = root {
+        assembly.default_site(root, &settings.mounts)?;
     }
     for table in &settings.sites {
         assembly.site(table)?;
@@ -77,10 +86,6 @@ pub(super) fn served(
         .iter()
         .map(|mount| open_root(&mount.path).map_err(|source| root_error(&mount.path, source)))
         .collect::<Result<_, _>>()?;
-    let example_host = match settings.root {
-        Some(_) => None,
-        None => example_host(&settings.sites),
-    };
     Ok(Served {
         sites,
         roots,
@@ -110,8 +115,12 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn default_site(&mut self, root: &Path, mounts: &[MountTable]) -> Result<(), ConfigError> {
-        let root = mount(root, self.symlinks).map_err(|source| root_error(root, source))?;
+    /// The folder that was given as an argument, or is served when none is named.
+    fn given_root(&self, path: &Path) -> Result<Mount, ConfigError> {
+        mount(path, self.symlinks).map_err(|source| root_error(path, source))
+    }
+
+    fn default_site(&mut self, root: Mount, mounts: &[MountTable]) -> Result<(), ConfigError> {
         let site = self
             .builder
             .site(root, CertificateId::default())

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod descriptors;
+mod roots;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -79,20 +80,6 @@ fn check_accepts_the_defaults_and_writes_nothing() {
     accepted(&home, &[]);
     accepted(&home, &["."]);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn a_wrong_root_is_refused() {
-    let home = home();
-    fs::write(home.path().join("file"), "").unwrap();
-    let said = refused(&home, &["missing"]);
-    assert!(
-        said.starts_with("ringlane: cannot serve missing: No such file"),
-        "{said}"
-    );
-    let said = refused(&home, &["file"]);
-    assert!(said.contains("Not a directory"), "{said}");
-    assert_eq!(said.lines().count(), 1);
 }
 
 #[test]
@@ -206,27 +193,6 @@ fn the_example_of_the_readme_is_accepted() {
     write_certificate(home.path(), "app");
     fs::rename(home.path().join("app.crt"), home.path().join("app.pem")).unwrap();
     accepted(&home, &["--config", "r.toml"]);
-}
-
-/// The current folder of a service is `/`, unless its unit says otherwise.
-#[test]
-fn a_file_that_names_no_folder_publishes_none() {
-    let home = home();
-    fs::write(home.path().join("r.toml"), "shards = 1\n").unwrap();
-    let said = refused(&home, &["--config", "r.toml"]);
-    assert!(
-        said.starts_with("ringlane: r.toml: no folder to serve") && said.contains("root ="),
-        "{said}"
-    );
-    accepted(&home, &[".", "--config", "r.toml"]);
-    // Not the folder of the file, where keys may lie.
-    let path = home.path().join("r.toml");
-    let site = "[[site]]\nhosts = 'a.test'\nroot = ''\n";
-    for text in ["root = ''\n", site] {
-        fs::write(&path, text).unwrap();
-        let said = refused(&home, &["--config", path.to_str().unwrap()]);
-        assert!(said.contains("an empty path"), "{said}");
-    }
 }
 
 #[test]
