@@ -311,11 +311,7 @@ impl<'a> Shard<'a> {
         self.shared.counters.dispatches += u64::from(kind != LISTENER && kind != WAKE);
         match kind {
             LISTENER => self.accepted((owner.slot & !KIND) as usize, event),
-            JOB => {
-                if let Some(finished) = self.shared.job_event(owner, event) {
-                    self.answer(finished);
-                }
-            }
+            JOB => self.job_event(owner, event),
             WAKE => self.woken(event),
             _ => self.with(owner, |connection, shared| connection.handle(event, shared)),
         }
@@ -460,6 +456,20 @@ impl<'a> Shard<'a> {
     fn refuse(&mut self, socket: OwnedFd, error: &TlsError) {
         tracing::error!(%error, "a TLS connection could not be begun");
         self.shared.ring.close(socket);
+    }
+
+    /// A step of opening a file. A panic in it fails those who wait for that file and nobody else.
+    fn job_event(&mut self, owner: Owner, event: Event) {
+        let shared = &mut self.shared;
+        let step = catch_unwind(AssertUnwindSafe(|| shared.job_event(owner, event)));
+        let finished = step.unwrap_or_else(|_| {
+            tracing::error!("opening a file panicked and was given up; this is a bug");
+            shared.counters.panics += 1;
+            shared.give_up_job(owner)
+        });
+        if let Some(finished) = finished {
+            self.answer(finished);
+        }
     }
 
     /// Everybody who waited for a file goes on.

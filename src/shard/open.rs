@@ -73,6 +73,15 @@ pub(super) struct Jobs {
     buffers: Vec<Lease>,
 }
 
+#[cfg(test)]
+impl Jobs {
+    /// Those that are under way, as their completions name them.
+    pub(super) fn owners(&self) -> Vec<Owner> {
+        let owners = self.jobs.keys().into_iter().map(job_owner);
+        owners.collect()
+    }
+}
+
 /// A job that came to its end.
 pub(super) struct Finished {
     pub(super) waiters: Vec<Waiter>,
@@ -97,8 +106,9 @@ impl Shared {
             waiters: vec![waiter],
             opened: None,
         });
-        self.jobs.by_key.insert(key.into(), job);
         self.submit_open(job);
+        // Only now: one that panicked before is waited for by nobody else.
+        self.jobs.by_key.insert(key.into(), job);
     }
 
     fn submit_open(&mut self, key: Owner) {
@@ -121,10 +131,7 @@ impl Shared {
 
     /// A completion of a job; when it was its last, what came of it.
     pub(super) fn job_event(&mut self, owner: Owner, event: Event) -> Option<Finished> {
-        let key = Owner {
-            slot: owner.slot & !JOB,
-            ..owner
-        };
+        let key = job_key(owner);
         let step = match event {
             Event::Opened {
                 file: Ok(descriptor),
@@ -134,8 +141,7 @@ impl Shared {
             _ => None,
         };
         let outcome = step?;
-        let job = self.jobs.jobs.remove(key)?;
-        self.jobs.by_key.remove(&job.key);
+        let job = self.jobs.jobs.get_mut(key)?;
         match &outcome {
             // It is used and closed, or it would soon take the last that are kept for files.
             Ok(Found::File(file)) if self.descriptors.are_few(file.descriptor.as_fd()) => {
@@ -148,6 +154,17 @@ impl Shared {
             }
             Err(_) => self.files.remove(&job.key),
         }
+        self.finish(key, outcome)
+    }
+
+    /// A job whose event panicked: nothing else may ever come of it.
+    pub(super) fn give_up_job(&mut self, owner: Owner) -> Option<Finished> {
+        self.finish(job_key(owner), Err(500))
+    }
+
+    fn finish(&mut self, key: Owner, outcome: Outcome) -> Option<Finished> {
+        let job = self.jobs.jobs.remove(key)?;
+        self.jobs.by_key.remove(&job.key);
         Some(Finished {
             waiters: job.waiters,
             outcome,
@@ -360,6 +377,13 @@ pub(super) fn identity(stat: &Stat) -> Identity {
         modified_s: stat.st_mtime as i64,
         modified_ns: stat.st_mtime_nsec as u32,
         changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+    }
+}
+
+fn job_key(owner: Owner) -> Owner {
+    Owner {
+        slot: owner.slot & !JOB,
+        ..owner
     }
 }
 

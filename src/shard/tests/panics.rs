@@ -5,7 +5,11 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 
+use rustix::io::Errno;
+
 use super::{connect, control, run, shard};
+use crate::shard::driver::Shard;
+use crate::uring::{Completion, Event};
 
 #[test]
 fn a_panic_ends_its_connection_and_no_other() {
@@ -41,6 +45,74 @@ fn a_panic_ends_its_connection_and_no_other() {
     let snapshot = shard.snapshot();
     assert_eq!((snapshot.panics, snapshot.requests), (1, 1));
     assert_eq!((snapshot.connections, snapshot.leased), (1, 0));
+}
+
+/// Asks over HTTP/1.1, and lets the shard run until the answer has begun with this and ended with that.
+fn ask(shard: &mut Shard<'_>, peer: &mut UnixStream, path: &str, (begin, end): (&str, &str)) {
+    write!(peer, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    answered(shard, peer, (begin, end));
+}
+
+fn answered(shard: &mut Shard<'_>, peer: &mut UnixStream, (begin, end): (&str, &str)) {
+    let mut said = Vec::new();
+    run(shard, |_| {
+        let mut piece = [0; 4_096];
+        if let Ok(n) = peer.read(&mut piece) {
+            said.extend_from_slice(&piece[..n]);
+        }
+        let said = String::from_utf8_lossy(&said);
+        said.starts_with(begin) && said.ends_with(end)
+    });
+}
+
+#[test]
+fn a_panic_before_a_file_is_opened_leaves_nobody_waiting_for_it() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("file.txt"), "still here").unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (_, mut broken) = connect(&mut shard);
+    let roots = std::mem::take(&mut shard.shared.roots);
+    broken
+        .write_all(b"GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    run(&mut shard, |shard| shard.shared.counters.panics == 1);
+    shard.shared.roots = roots;
+    let (_, mut other) = connect(&mut shard);
+    let whole = ("HTTP/1.1 200", "still here");
+    ask(&mut shard, &mut other, "/file.txt", whole);
+}
+
+#[test]
+fn a_panic_while_a_file_is_opened_is_an_answer_to_who_waits_for_it() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("kept.txt"), "kept").unwrap();
+    fs::write(root.path().join("file.txt"), "still here").unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (_, mut peer) = connect(&mut shard);
+    ask(&mut shard, &mut peer, "/kept.txt", ("HTTP/1.1 200", "kept"));
+
+    // Without descriptors the kept file makes room, and the other is opened again: there are no folders then.
+    peer.write_all(b"GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let mut job = None;
+    run(&mut shard, |shard| {
+        job = shard.shared.jobs.owners().first().copied();
+        job.is_some()
+    });
+    let roots = std::mem::take(&mut shard.shared.roots);
+    let file = Err(Errno::MFILE);
+    shard.dispatch(Completion {
+        owner: job.unwrap(),
+        event: Event::Opened { file },
+    });
+    shard.shared.roots = roots;
+    let failed = ("HTTP/1.1 500", "\n");
+    answered(&mut shard, &mut peer, failed);
+    assert_eq!(shard.snapshot().panics, 1);
+    let whole = ("HTTP/1.1 200", "still here");
+    ask(&mut shard, &mut peer, "/file.txt", whole);
 }
 
 /// HEADERS of a whole request for this block.
