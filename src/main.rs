@@ -42,7 +42,7 @@ fn serve(args: &ServeArgs) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     log_to_stderr(config.log_level());
-    match server::run(&config) {
+    match server::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }

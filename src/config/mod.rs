@@ -177,9 +177,10 @@ impl Config {
         })
     }
 
-    /// The folders served, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order.
-    pub fn roots(&self) -> &[OwnedFd] {
-        &self.roots
+    /// The folders served, opened with `O_PATH | O_DIRECTORY`: those of [`Sites::mounts`], in their order. Once taken they
+    /// are the caller's to close.
+    pub fn take_roots(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.roots)
     }
 
     /// Which of them a request is for, and how what lies there is treated.

@@ -52,8 +52,8 @@ fn treatment(config: &Config, authority: &str, path: &str) -> Treatment {
 
 #[test]
 fn without_a_file_the_current_folder_is_served_for_every_host() {
-    let config = Config::new(File::default()).unwrap();
-    assert_eq!(config.roots().len(), 1);
+    let mut config = Config::new(File::default()).unwrap();
+    assert_eq!(config.take_roots().len(), 1);
     assert_eq!(
         config.sites().mounts()[0].path,
         Path::new(".").canonicalize().unwrap()
@@ -95,9 +95,10 @@ fn sites_mounts_and_symlinks() {
         hosts = "[::1]"
         root = "b"
     "#;
-    let config = config(home.path(), text).unwrap();
+    let mut config = config(home.path(), text).unwrap();
+    let roots = config.take_roots();
     let sites = config.sites();
-    assert_eq!(config.roots().len(), sites.mounts().len());
+    assert_eq!(roots.len(), sites.mounts().len());
     for (authority, path, folder, symlinks) in [
         ("", "x", "a", Symlinks::None),
         ("", "docs/x", "b", Symlinks::None),

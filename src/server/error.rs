@@ -15,11 +15,6 @@ pub enum ServerError {
     /// There is no certificate.
     #[error(transparent)]
     Cert(#[from] CertError),
-    /// The root cannot be duplicated for a shard.
-    #[error(
-        "cannot duplicate the descriptor of the folder to serve: {0}; is the limit on open files too low (`ulimit -n`, LimitNOFILE=)?"
-    )]
-    Root(std::io::Error),
     /// Signals cannot be blocked.
     #[error("cannot block signals: {0}")]
     Signals(std::io::Error),

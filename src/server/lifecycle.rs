@@ -27,6 +27,7 @@ pub(super) trait Control {
     fn drain(&self);
     fn stop(&self);
     fn snapshot(&self);
+    fn renew_roots(&self);
     fn join(self) -> std::io::Result<()>;
 }
 
@@ -43,6 +44,10 @@ impl Control for Handle {
         Handle::snapshot(self);
     }
 
+    fn renew_roots(&self) {
+        Handle::renew_roots(self);
+    }
+
     fn join(self) -> std::io::Result<()> {
         Handle::join(self)
     }
@@ -55,6 +60,8 @@ pub(super) enum Event {
     Shard(Report),
     /// No shard is left that could say anything.
     ShardsGone,
+    /// A served folder was replaced.
+    OtherRoots,
     /// A signal came.
     Signal(Request),
 }
@@ -233,6 +240,11 @@ impl<'a, H: Control> Lifecycle<'a, H> {
                     self.fail(ServerError::Gone);
                 }
             }
+            Event::OtherRoots => {
+                for shard in self.shards.iter().filter(|shard| !shard.ended) {
+                    shard.handle.renew_roots();
+                }
+            }
             Event::Signal(Request::Reload) => match self.tls {
                 Some(tls) => tls.reload(),
                 None => tracing::info!("SIGHUP: there is no certificate to read again"),
@@ -394,6 +406,10 @@ mod tests {
             self.tell("snapshot", false);
         }
 
+        fn renew_roots(&self) {
+            self.tell("renew roots", false);
+        }
+
         fn join(self) -> std::io::Result<()> {
             self.tell("join", false);
             Ok(())
@@ -467,6 +483,13 @@ mod tests {
         let (result, got) = live(60, &[Ends::WhenDrained; 2], vec![end()]);
         assert!(result.is_ok());
         assert_eq!(got, [["drain", "join"], ["drain", "join"]]);
+    }
+
+    #[test]
+    fn every_shard_is_told_of_other_folders() {
+        let (result, got) = live(60, &[Ends::WhenDrained; 2], vec![Event::OtherRoots, end()]);
+        assert!(result.is_ok());
+        assert_eq!(got, [["renew roots", "drain", "join"]; 2]);
     }
 
     #[test]

@@ -17,7 +17,6 @@ pub mod sni;
 
 use std::io::Write;
 use std::iter;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -43,7 +42,10 @@ use sni::Certificates;
 ///
 /// # Errors
 /// See [`ServerError`].
-pub fn run(config: &Config) -> Result<(), ServerError> {
+pub fn run(mut config: Config) -> Result<(), ServerError> {
+    // Not kept: one that is replaced is to be closed.
+    let roots = Arc::new(shard::Roots::from_pointee(config.take_roots()));
+    let config = &config;
     let signals = Signals::block().map_err(ServerError::Signals)?;
     raise_descriptor_limit();
     let shards = config.cores().len();
@@ -76,9 +78,13 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .forward(move |request| to_main.send(Event::Signal(request)).is_ok())
         .map_err(ServerError::Thread)?;
     shard::probe(config.busy_poll())?;
+    let to_main = events.clone();
+    let replaced = move || {
+        // Nobody listens only when the server is ending.
+        let _ = to_main.send(Event::OtherRoots);
+    };
     let reports = forward_reports(events).map_err(ServerError::Thread)?;
-    let roots = opened_roots(config).map_err(ServerError::Root)?;
-    roots::watch(config, Arc::clone(&roots)).map_err(ServerError::Thread)?;
+    roots::watch(config, Arc::clone(&roots), replaced).map_err(ServerError::Thread)?;
     let mut lifecycle = Lifecycle::new(config, inbox, tls.as_ref());
     let bound = listeners.bound;
     for (index, (listeners, &core)) in listeners
@@ -126,12 +132,6 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     }
     lifecycle.run()
-}
-
-fn opened_roots(config: &Config) -> std::io::Result<Arc<shard::Roots>> {
-    let roots = config.roots().iter().map(OwnedFd::try_clone);
-    let roots: Result<_, _> = roots.collect();
-    roots.map(|roots| Arc::new(shard::Roots::from_pointee(roots)))
 }
 
 /// What is served, for people to read: the first folder, and how many others there are.

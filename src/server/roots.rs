@@ -14,18 +14,25 @@ use crate::shard::Roots;
 /// How often at most. Another folder shows as soon as another file does.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Has a thread look for them again and again, for as long as the process runs: it may wait for a file system.
+/// Has a thread look for them again and again, for as long as the process runs: it may wait for a file system. `replaced` is
+/// called when there are others.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub(super) fn watch(config: &Config, roots: Arc<Roots>) -> io::Result<()> {
+pub(super) fn watch(
+    config: &Config,
+    roots: Arc<Roots>,
+    replaced: impl Fn() + Send + 'static,
+) -> io::Result<()> {
     let interval = config.files().revalidate.max(LEAST_INTERVAL);
     let mounts = config.sites().mounts().iter();
     let paths: Vec<_> = mounts.map(|mount| mount.path.clone()).collect();
     let look = move || {
         loop {
             thread::sleep(interval);
-            look_again(&paths, &roots);
+            if look_again(&paths, &roots) {
+                replaced();
+            }
         }
     };
     thread::Builder::new().name("roots".into()).spawn(look)?;
@@ -33,8 +40,8 @@ pub(super) fn watch(config: &Config, roots: Arc<Roots>) -> io::Result<()> {
 }
 
 /// Opens the folder at each path, and takes it from now on where it is another. One that is not there now may be being
-/// replaced.
-fn look_again(paths: &[impl AsRef<Path>], roots: &Roots) {
+/// replaced. Whether there are others now.
+fn look_again(paths: &[impl AsRef<Path>], roots: &Roots) -> bool {
     let current = roots.load();
     let mut others = false;
     let looked_at = paths.iter().zip(current.iter()).map(|(path, root)| {
@@ -50,10 +57,12 @@ fn look_again(paths: &[impl AsRef<Path>], roots: &Roots) {
     });
     // Without descriptors all stay as they are, until the next look.
     let looked_at: io::Result<Vec<_>> = looked_at.collect();
-    if let Ok(looked_at) = looked_at
-        && others
-    {
-        roots.store(Arc::new(looked_at));
+    match looked_at {
+        Ok(looked_at) if others => {
+            roots.store(Arc::new(looked_at));
+            true
+        }
+        _ => false,
     }
 }
 

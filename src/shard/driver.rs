@@ -495,7 +495,7 @@ impl<'a> Shard<'a> {
         any
     }
 
-    /// An order has come.
+    /// An order has come, or the product of work, or other folders.
     fn woken(&mut self, _event: Event) {
         self.shared.ring.read_wake(
             Rc::clone(&self.wake),
@@ -504,6 +504,7 @@ impl<'a> Shard<'a> {
                 generation: 0,
             },
         );
+        self.shared.roots.renew();
         while let Some((waiter, product)) = self.shared.offload.next_product() {
             if let Stage::Coding { base, coding, .. } = &waiter.stage {
                 self.shared.being_coded.remove(&(base.identity, *coding));

@@ -205,6 +205,11 @@ impl Handle {
         self.wake();
     }
 
+    /// Has it look at [`Roots`] again: it may be asked for nothing, and the folders before are to be closed.
+    pub fn renew_roots(&self) {
+        self.wake();
+    }
+
     /// Waits until the shard's thread has ended.
     ///
     /// # Errors

@@ -30,6 +30,12 @@ impl OwnRoots {
 
     /// The directory of a mount.
     pub(super) fn get(&mut self, mount: MountId) -> Rc<OwnedFd> {
+        self.renew();
+        Rc::clone(&self.own[mount.index()])
+    }
+
+    /// Takes those that are given now; the ones before are closed.
+    pub(super) fn renew(&mut self) {
         let given = self.given.load();
         if !Arc::ptr_eq(&given, &self.taken) {
             // Without descriptors the ones before do, until there are some again.
@@ -38,7 +44,6 @@ impl OwnRoots {
                 self.taken = Arc::clone(&given);
             }
         }
-        Rc::clone(&self.own[mount.index()])
     }
 }
 

@@ -129,6 +129,14 @@ impl Server {
             .count()
     }
 
+    /// Whether the process has this open.
+    pub(crate) fn has_open(&self, path: &Path) -> bool {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        // One may be closed meanwhile.
+        let is_it = |link| fs::read_link(link).is_ok_and(|found| found == path);
+        descriptors.flatten().any(|entry| is_it(entry.path()))
+    }
+
     /// User and system time of the process so far.
     pub(crate) fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();

@@ -354,6 +354,23 @@ async fn another_folder_in_the_place_of_a_root_is_found() {
     }
 }
 
+/// Where nobody asks for anything, it is the file system of the one before that is to be unmounted.
+#[test]
+fn a_root_that_was_replaced_is_closed_without_a_request() {
+    let home = folders();
+    symlink("docs", home.path().join("current")).unwrap();
+    let server = serve(home.path(), "root = 'current'\n");
+    let docs = home.path().join("docs").canonicalize().unwrap();
+    assert!(server.has_open(&docs));
+    symlink("app", home.path().join("next")).unwrap();
+    fs::rename(home.path().join("next"), home.path().join("current")).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while server.has_open(&docs) {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[tokio::test]
 async fn hidden_files_are_not_there_but_for_well_known_ones() {
     let home = folders();
