@@ -26,6 +26,18 @@ pub enum ServerError {
     /// io_uring is refused.
     #[error(transparent)]
     Ring(#[from] SetupError),
+    /// There are not as many descriptors as the shards take at their start.
+    #[error(
+        "{shards} shards need {needed} descriptors to start with: {error}; raise the limit on open files (`ulimit -n`, LimitNOFILE=)"
+    )]
+    Descriptors {
+        /// How many shards.
+        shards: usize,
+        /// How many descriptors, beside those that are taken.
+        needed: usize,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// A shard's thread cannot be made.
     #[error(
         "cannot start a shard: {0}; is a limit too low on open files or processes (`ulimit -n`, `ulimit -u`)?"

@@ -78,6 +78,12 @@ pub fn run(mut config: Config) -> Result<(), ServerError> {
         .forward(move |request| to_main.send(Event::Signal(request)).is_ok())
         .map_err(ServerError::Thread)?;
     shard::probe(config.busy_poll())?;
+    let needed = shard::descriptors(shards, config.sites().mounts().len());
+    shard::probe_descriptors(needed).map_err(|error| ServerError::Descriptors {
+        shards,
+        needed,
+        error,
+    })?;
     let to_main = events.clone();
     let replaced = move || {
         // Nobody listens only when the server is ending.

@@ -49,6 +49,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use rustix::event::EventfdFlags;
 use rustix::fs::OFlags;
 use rustix::net::{getsockname, sockopt::tcp_congestion};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -231,6 +232,27 @@ impl Handle {
         // Full: the shard is woken anyway. Broken: the shard has ended.
         let _ = rustix::io::write(&self.wake, b"!");
     }
+}
+
+/// Descriptors that a shard has from its start beside the served directories: three of its pipe, four of its executor and
+/// two of its ring.
+const OWN_DESCRIPTORS: usize = 9;
+/// And one that the executors share.
+const SHARED_DESCRIPTORS: usize = 1;
+
+/// Descriptors that so many shards take at their start, with so many served directories.
+pub fn descriptors(shards: usize, roots: usize) -> usize {
+    shards * (OWN_DESCRIPTORS + roots) + SHARED_DESCRIPTORS
+}
+
+/// Takes so many descriptors, and gives them back: an executor that is started with too few only panics.
+///
+/// # Errors
+/// When there are not so many.
+pub fn probe_descriptors(count: usize) -> io::Result<()> {
+    let any = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
+    let others = (1..count).map(|_| any.try_clone());
+    others.collect::<io::Result<Vec<_>>>().map(drop)
 }
 
 /// Makes a small ring like those of the shards, and drops it: where io_uring, or polling network cards, is refused this says
