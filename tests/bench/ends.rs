@@ -10,7 +10,7 @@ use rustix::net::sockopt::set_socket_linger;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::client::result;
+use super::client::{number, result};
 use super::raw::Raw;
 
 /// The content may go on: the head does not say.
@@ -82,4 +82,17 @@ fn content_without_a_length_is_cut_by_a_reset_or_a_bare_fin_over_tls() {
     };
     cut(&in_the_clear(true).url("/"));
     cut(&format!("https://{}/", over_tls(false)));
+}
+
+#[test]
+fn a_connection_that_ends_in_order_is_followed_by_another() {
+    let server = Raw::start(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")?;
+        Err(io::ErrorKind::ConnectionAborted.into())
+    });
+    let result = result(&[&server.url("/"), "--http1", "-c", "1", "-n", "50"], 0);
+    assert_eq!(number(&result, "/total/requests/succeeded"), 50.0);
+    assert_eq!(number(&result, "/connections/opened"), 50.0);
+    assert_eq!(number(&result, "/connections/failed"), 0.0);
+    assert_eq!(number(&result, "/connections/lost"), 0.0);
 }
