@@ -58,7 +58,8 @@ pub struct Directory<'a> {
 /// Reads a directory's entries, in no particular order.
 ///
 /// Regular files and directories are taken, symbolic links to them as `policy` says, and nothing else. An entry that
-/// vanishes meanwhile, that may not be looked at or that leads nowhere is left out: it could not be had either.
+/// vanishes meanwhile, that may not be looked at, that leads nowhere or whose name holds a control byte is left out: it
+/// could not be had either.
 ///
 /// # Errors
 /// Those of opening the directory and of getdents64(2): `ENOENT` where it was removed, `ENOTDIR` where it is none,
@@ -126,8 +127,9 @@ fn read_up_to(
 fn is_listed(name: &[u8], policy: Policy) -> bool {
     match name {
         b"." | b".." => false,
-        [b'.', ..] => policy.hidden,
-        _ => true,
+        [b'.', ..] if !policy.hidden => false,
+        // No request could name it (`TargetError::EncodedControl`).
+        _ => !name.iter().any(u8::is_ascii_control),
     }
 }
 
