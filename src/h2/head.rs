@@ -226,6 +226,8 @@ pub(super) struct Meta {
     pub content_length: Option<u64>,
     /// `None` without a `priority` field.
     pub priority: Option<Priority>,
+    /// Whether the content comes only after 100 (Continue) (RFC 9110, section 10.1.1).
+    pub expects_continue: bool,
 }
 
 /// What a field block turned out to be.
@@ -372,6 +374,9 @@ fn take(
         }
         b"priority" if !trailers => {
             meta.priority = Some(meta.priority.unwrap_or_default().updated(value))
+        }
+        b"expect" if !trailers => {
+            meta.expects_continue |= value.eq_ignore_ascii_case(b"100-continue")
         }
         _ => {}
     }

@@ -124,6 +124,11 @@ pub const STALL_TIMEOUT_NS: u64 = 300_000_000_000;
 /// that are answered and never end, each of which keeps a stream; what is taken of them is bounded as well.
 pub const ANSWERED_TIMEOUT_NS: u64 = 30_000_000_000;
 
+/// The same where the peer waits for 100 (Continue), which it does not get: it may never send the content, now that it
+/// has its answer (RFC 9110, section 10.1.1), and wait for the stream's end, as nghttp does. Longer than the second for
+/// which curl waits. Not at once: curl 7.88 throws an answer away that comes together with the reset.
+pub const EXPECTATION_TIMEOUT_NS: u64 = 2_000_000_000;
+
 /// Nanoseconds between two looks for such streams.
 pub const STALL_SWEEP_NS: u64 = 30_000_000_000;
 

@@ -71,6 +71,8 @@ pub(super) struct Stream<F> {
     pub recv_held: u32,
     /// Content that is still to come, when the request said how much.
     pub content_left: Option<u64>,
+    /// Whether the peer waits for 100 (Continue) before it sends content: until some comes.
+    pub expects_continue: bool,
     /// When its response last moved on, in nanoseconds, and bytes since.
     pub moved_ns: u64,
     pub moved: u32,
@@ -306,6 +308,7 @@ mod tests {
             reader: false,
             recv_held: 0,
             content_left: None,
+            expects_continue: false,
             moved_ns: 0,
             moved: 0,
             received_ns: 0,

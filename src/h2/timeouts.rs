@@ -7,8 +7,9 @@ use super::connection::{Closing, Connection};
 use super::control::Control;
 use super::error::{ConnectionError, ErrorCode};
 use super::limits::{
-    ANSWERED_TIMEOUT_NS, IDLE_NOTICE_NS, IDLE_TRIM_NS, INCOMPLETE_TIMEOUT_NS, MIN_PROGRESS,
-    PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS, STALL_SWEEP_NS, STALL_TIMEOUT_NS,
+    ANSWERED_TIMEOUT_NS, EXPECTATION_TIMEOUT_NS, IDLE_NOTICE_NS, IDLE_TRIM_NS,
+    INCOMPLETE_TIMEOUT_NS, MIN_PROGRESS, PREFACE_TIMEOUT_NS, SETTINGS_TIMEOUT_NS, STALL_SWEEP_NS,
+    STALL_TIMEOUT_NS,
 };
 use super::stream::State;
 use super::streams::{Index, Phase};
@@ -51,7 +52,8 @@ pub(super) struct Clocks {
     pub(super) data_ns: u64,
     /// Bytes of bodies since then.
     pub(super) data_moved: u32,
-    swept_ns: u64,
+    /// When to look for streams that have come to a halt.
+    sweep_ns: u64,
     /// Since when the keepalive PING that is out is the peer's to answer: since it was queued, or the transport took what
     /// is before it or what it is in, as far as it has.
     asked_ns: Option<u64>,
@@ -73,7 +75,7 @@ impl Clocks {
             settings_gone: false,
             data_ns: now_ns,
             data_moved: 0,
-            swept_ns: now_ns,
+            sweep_ns: now_ns.saturating_add(STALL_SWEEP_NS),
             asked_ns: None,
             asked_gone: false,
             acks_due: 0,
@@ -109,6 +111,12 @@ impl Clocks {
         {
             (*asked_ns, self.asked_gone) = (now_ns, all && !asking);
         }
+    }
+
+    /// A request was answered whose sender waits for 100 (Continue).
+    pub(super) fn note_expectation(&mut self, now_ns: u64) {
+        let due_ns = now_ns.saturating_add(EXPECTATION_TIMEOUT_NS);
+        self.sweep_ns = self.sweep_ns.min(due_ns);
     }
 
     /// So many bytes of bodies were framed.
@@ -164,7 +172,7 @@ impl<F: Source> Connection<F> {
             self.control.push_back(Control::KeepalivePing);
         }
         if due(self.sweep_deadline()) {
-            self.clocks.swept_ns = now_ns;
+            self.clocks.sweep_ns = now_ns.saturating_add(STALL_SWEEP_NS);
             self.sweep(now_ns);
         }
         if due(self.idle_deadline()) {
@@ -177,7 +185,7 @@ impl<F: Source> Connection<F> {
 
     /// Ends the responses that have not moved on for [`STALL_TIMEOUT_NS`] although we had bytes for them (those whose
     /// own window is shut, and all when the connection's is), and the requests that go on [`ANSWERED_TIMEOUT_NS`] after
-    /// their answer.
+    /// their answer, or [`EXPECTATION_TIMEOUT_NS`] when they wait for 100 (Continue).
     fn sweep(&mut self, now_ns: u64) {
         let over = |since_ns: u64, after_ns| since_ns.saturating_add(after_ns) <= now_ns;
         let shut = self.send_window.available() == 0;
@@ -185,10 +193,19 @@ impl<F: Source> Connection<F> {
         for index in 0..self.streams.places() {
             let stream = self.streams.get_mut(index);
             let answered = stream.state == State::HalfClosedLocal;
+            let answered_timeout_ns = if stream.expects_continue {
+                EXPECTATION_TIMEOUT_NS
+            } else {
+                ANSWERED_TIMEOUT_NS
+            };
             let code = match stream.phase {
                 _ if stream.id == 0 => None,
-                Phase::Waiting if answered && over(stream.moved_ns, ANSWERED_TIMEOUT_NS) => {
+                Phase::Waiting if answered && over(stream.moved_ns, answered_timeout_ns) => {
                     Some(ErrorCode::NO_ERROR)
+                }
+                Phase::Waiting if answered && stream.expects_continue => {
+                    self.clocks.note_expectation(now_ns);
+                    None
                 }
                 Phase::Blocked if over(stream.moved_ns, STALL_TIMEOUT_NS) => {
                     Some(ErrorCode::CANCEL)
@@ -282,7 +299,7 @@ impl<F: Source> Connection<F> {
     }
 
     fn sweep_deadline(&self) -> Option<u64> {
-        (self.streams.len() > 0).then(|| self.clocks.swept_ns.saturating_add(STALL_SWEEP_NS))
+        (self.streams.len() > 0).then_some(self.clocks.sweep_ns)
     }
 
     fn idle_deadline(&self) -> Option<u64> {

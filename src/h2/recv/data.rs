@@ -100,6 +100,7 @@ impl<F: Source> Connection<F> {
             return Ok(());
         };
         let stream = self.streams.get_mut(index);
+        stream.expects_continue = false;
         stream
             .recv_window
             .consume(length)

@@ -223,6 +223,7 @@ impl<F: Source> Connection<F> {
             reader: false,
             recv_held: 0,
             content_left: meta.content_length,
+            expects_continue: meta.expects_continue,
             moved_ns: now_ns,
             moved: 0,
             received_ns: now_ns,

@@ -377,7 +377,11 @@ impl<F: Source> Connection<F> {
         if half {
             let stream = self.streams.get_mut(index);
             stream.delivered = false;
+            let expects_continue = stream.expects_continue;
             self.note_progress(index, 0);
+            if expects_continue {
+                self.clocks.note_expectation(self.active_ns);
+            }
             if !matches!(self.closing, Closing::No | Closing::Notice) || self.is_much_left(index) {
                 self.reset_stream(index, ErrorCode::NO_ERROR);
             }

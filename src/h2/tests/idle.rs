@@ -1,7 +1,9 @@
 //! Peers that say nothing, and peers that read nothing.
 
 use super::*;
-use crate::h2::limits::{ANSWERED_TIMEOUT_NS, STALL_SWEEP_NS, STALL_TIMEOUT_NS};
+use crate::h2::limits::{
+    ANSWERED_TIMEOUT_NS, EXPECTATION_TIMEOUT_NS, STALL_SWEEP_NS, STALL_TIMEOUT_NS,
+};
 use crate::h2::settings::id;
 use crate::h2::{ConnectionError, Keepalive, Timeouts};
 
@@ -319,6 +321,32 @@ fn an_answered_upload_that_falls_silent_keeps_no_stream() {
     assert_eq!(client.core.streams.len(), 0);
     client.feed(&data(1, b"y", true));
     assert!(client.works(3));
+}
+
+/// Who gets its answer instead of 100 (Continue) may never send the content; who has sent some of it does not wait.
+#[test]
+fn an_answered_request_that_waits_for_100_keeps_no_stream() {
+    let mut client = with(Timeouts::default(), &[]);
+    let fields = [&POST[..], &[("expect", "100-Continue")]].concat();
+    for (stream, at_s) in [(1, 1), (3, 2), (5, 3)] {
+        client.now_ns = at_s * SECOND;
+        client.feed(&headers(stream, &fields, false));
+        if stream == 1 {
+            client.feed(&data(stream, b"some", false));
+        }
+        client.core.respond(stream, bytes(10));
+        assert!(body_of(&client.frames(), stream).1);
+    }
+    let until_ns = 2 * SECOND + EXPECTATION_TIMEOUT_NS;
+    assert_eq!(pass(&mut client, until_ns - 1), [], "not with the answer");
+    for (stream, until_ns) in [(3, until_ns), (5, until_ns + EXPECTATION_TIMEOUT_NS)] {
+        let frames = pass(&mut client, until_ns);
+        assert_eq!(frames[0].header.kind, Kind::RST_STREAM);
+        assert_eq!(frames[0].header.stream_id, stream);
+        assert_eq!(frames[0].payload, ErrorCode::NO_ERROR.0.to_be_bytes());
+    }
+    assert_eq!(client.core.streams.len(), 1);
+    assert!(client.works(7));
 }
 
 #[test]
