@@ -105,6 +105,14 @@ impl<F: Source> Connection<F> {
         }
     }
 
+    /// The same for a peer that speaks without TLS where TLS is spoken: refused whatever it asks for.
+    #[must_use]
+    pub fn refused(config: Rc<Config>, is_head: bool, now_ns: u64) -> Self {
+        let mut connection = Self::new(config, Scheme::Http, now_ns);
+        connection.fail(ConnectionError::CleartextOnTls, is_head, now_ns);
+        connection
+    }
+
     /// Answers the request `stream`. Ignored when it is gone or has an answer.
     ///
     /// The head has the status line of HTTP/1.1 and field lines, each ended by CRLF, without the empty line, and says

@@ -45,6 +45,7 @@ errors! {
     /// A violation, or what else ended the connection before its time.
     ConnectionError {
         TlsOnCleartext => BAD_REQUEST, "a TLS handshake where HTTP without TLS is spoken";
+        CleartextOnTls => BAD_REQUEST, "HTTP without TLS where TLS is spoken: ask with https";
         NotHttp => BAD_REQUEST, "the request does not begin with a method";
         BareLf => BAD_REQUEST, "a line ends in LF without CR";
         BareCr => BAD_REQUEST, "a CR that is not followed by LF";

@@ -18,6 +18,16 @@ use crate::transport::tls::Progress;
 impl Connection {
     /// Takes bytes as they came from the socket; they are decrypted in place.
     pub(super) fn handle_bytes(&mut self, bytes: &mut [u8], shared: &mut Shared) {
+        if let Transport::Handshake(handshake) = &self.transport
+            && !handshake.has_begun()
+            && bytes.first().is_some_and(u8::is_ascii_uppercase)
+        {
+            // A method, which can be no record of TLS: its sender would not understand an alert.
+            let is_head = bytes.starts_with(b"HEAD ");
+            self.protocol = Protocol::refused(&shared.configs, is_head, shared.now_ns);
+            self.transport = Transport::Cleartext;
+            self.first = None;
+        }
         match &mut self.transport {
             Transport::Cleartext => {
                 self.handle_plaintext(bytes, shared);

@@ -125,6 +125,15 @@ impl Protocol {
         Self::Http1(h1::Connection::new(Rc::clone(&configs.h1), scheme, now_ns))
     }
 
+    /// HTTP/1.1 without TLS where TLS is spoken.
+    pub(super) fn refused(configs: &Configs, is_head: bool, now_ns: u64) -> Self {
+        Self::Http1(h1::Connection::refused(
+            Rc::clone(&configs.h1),
+            is_head,
+            now_ns,
+        ))
+    }
+
     pub(super) fn http2(configs: &Configs, now_ns: u64) -> Self {
         Self::Http2(h2::Connection::new(Rc::clone(&configs.h2), now_ns))
     }

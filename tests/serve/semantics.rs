@@ -514,3 +514,30 @@ async fn http_1_of_both_versions_is_agreed_on_over_tls() {
         assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(TEXT));
     }
 }
+
+#[tokio::test]
+async fn http_without_tls_is_told_so_where_tls_is_spoken() {
+    let root = TempDir::new().unwrap();
+    let server = Server::start(root.path(), &["--shards", "1"]);
+    for (request, has_content) in [
+        ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", true),
+        ("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n", false),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true),
+    ] {
+        let mut socket = TcpStream::connect(server.https).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert_eq!(
+            answer.ends_with("ask with https\n"),
+            has_content,
+            "{answer}"
+        );
+    }
+    server.stop().assert_clean();
+}

@@ -137,6 +137,11 @@ impl Handshake {
         self.hello = Some(Acceptor::default());
     }
 
+    /// Whether anything of the peer's has come.
+    pub fn has_begun(&self) -> bool {
+        self.total > 0 || !self.incoming.is_empty()
+    }
+
     /// Reads on in the client's hello until it is whole. What is wrong with it is rustls's connection to say.
     fn read_hello(&mut self, mut input: &[u8]) {
         let Some(hello) = &mut self.hello else {
