@@ -392,7 +392,7 @@ fn open_file(len: u64, contents: Option<Bytes>) -> OpenFile {
         compressible: true,
         contents,
         settled: true,
-        key: Box::default(),
+        key: Rc::default(),
         treatment: Rc::default(),
         coded_heads: Default::default(),
         heads: [Bytes::from(lines), Bytes::from(head)].map(OnceCell::from),

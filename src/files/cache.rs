@@ -257,7 +257,7 @@ mod tests {
             contents: Some(Bytes::from(vec![0; contents])),
             settled: true,
             treatment: Default::default(),
-            key: Box::default(),
+            key: Rc::default(),
             heads: Default::default(),
             coded_heads: Default::default(),
         }))

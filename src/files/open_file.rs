@@ -78,7 +78,7 @@ pub struct OpenFile {
     /// Whether whatever was written since it was opened shows in the identity ([`Identity::tells_versions_at`]).
     pub settled: bool,
     /// The key by which the cache knows it.
-    pub key: Box<[u8]>,
+    pub key: Rc<[u8]>,
     /// What the rules say of its path.
     pub treatment: Rc<Treatment>,
     /// The encoded head of the plain 200 answer, once for each protocol: kept because it is asked for most.
@@ -158,7 +158,7 @@ pub(crate) fn test_file(descriptor: OwnedFd, len: u64) -> FileRef {
         contents: None,
         settled: true,
         treatment: Default::default(),
-        key: Box::default(),
+        key: Rc::default(),
         heads: Default::default(),
         coded_heads: Default::default(),
     }))

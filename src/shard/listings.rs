@@ -6,7 +6,8 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::answer::{Field, Request};
-use super::open::{Waiter, status};
+use super::open::Waiter;
+use super::opened::status;
 use super::protocol::{Protocol, StreamId};
 use super::shared::{Product, Shared};
 use crate::http::{Accept, EntityTag, ListingType};

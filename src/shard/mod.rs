@@ -17,6 +17,7 @@ mod listings;
 mod long;
 mod offload;
 mod open;
+mod opened;
 mod output;
 mod page_cache;
 mod prepare;

@@ -1,12 +1,11 @@
-//! Opening files: one job per path, however many requests wait for it.
+//! Opening files: at once where the kernel has all of it in memory, else by one job per path, however many requests wait
+//! for it.
 //!
-//! 1. `openat2` beneath the root, through the ring, in one step: no path is ever checked and then opened.
-//! 2. What was opened is asked what it is. An unchanged file keeps what is remembered of it.
-//! 3. A small file's contents are read through the ring.
-//! 4. Everybody who waits is answered, and the cache remembers.
+//! 1. `openat2` beneath the root, in one step: no path is ever checked and then opened.
+//! 2. What was opened is asked what it is.
+//! 3. A small file's contents are read.
+//! 4. The cache remembers, and everybody who waits is answered.
 
-use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,18 +13,15 @@ use std::rc::Rc;
 use std::slice;
 
 use bytes::Bytes;
-use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::answer::WaitingRequest;
-use super::page_cache;
+use super::opened::{Contents, Looked, Opened, describe, read_blocking, status};
 use super::seek::{Asker, Outcome, SITE_KEY_BYTES, Stage};
 use super::shared::{JOB, Shared};
-use crate::files::coding::is_compressible;
-use crate::files::{Found, Identity, OpenFile, PageCache, Reading, SMALL_FILE_BYTES};
-use crate::http::{EntityTag, content_type};
+use crate::files::{Found, SMALL_FILE_BYTES};
 use crate::site::{SiteId, Treatment};
-use crate::uring::{Event, Gather, Lease, Mapping, Owner, Ring, Slab};
+use crate::uring::{Event, Gather, Lease, Owner, Pages, Resolve, Ring, Slab};
 
 /// Small files that are read at once with memory that is kept.
 const MAX_BUFFERS: usize = 32;
@@ -47,35 +43,40 @@ impl Waiter {
 pub(super) struct Job {
     site: SiteId,
     /// Of the cache.
-    key: Box<[u8]>,
+    key: Rc<[u8]>,
     treatment: Rc<Treatment>,
     waiters: Vec<Waiter>,
-    /// Opened, and its contents being read.
-    opened: Option<Opened>,
-}
-
-/// A small file whose contents are being read.
-struct Opened {
-    descriptor: Rc<OwnedFd>,
-    identity: Identity,
-    /// When that was asked, in seconds since the epoch.
-    at_secs: u64,
-    /// Bytes that are there.
-    len: usize,
+    /// Opened, its contents being read, and how many bytes of them are there.
+    opened: Option<(Opened, usize)>,
 }
 
 /// The jobs of one shard.
 #[derive(Default)]
 pub(super) struct Jobs {
     jobs: Slab<Job>,
-    by_key: HashMap<Box<[u8]>, Owner>,
+    by_key: HashMap<Rc<[u8]>, Owner>,
     /// Memory that small files were read into, for the next: much at once is dear to ask for.
     buffers: Vec<Lease>,
+    /// Nothing is found in the kernel's memory.
+    #[cfg(test)]
+    pub(super) cold: bool,
 }
 
-#[cfg(test)]
 impl Jobs {
+    fn take_buffer(&mut self) -> Lease {
+        let kept = self.buffers.pop();
+        // Not a slot: those are for what is being sent, and this must not wait for one.
+        kept.unwrap_or_else(|| Lease::on_heap(SMALL_FILE_BYTES as usize))
+    }
+
+    fn keep_buffer(&mut self, buffer: Lease) {
+        if self.buffers.len() < MAX_BUFFERS {
+            self.buffers.push(buffer);
+        }
+    }
+
     /// Those that are under way, as their completions name them.
+    #[cfg(test)]
     pub(super) fn owners(&self) -> Vec<Owner> {
         let owners = self.jobs.keys().into_iter().map(job_owner);
         owners.collect()
@@ -88,7 +89,66 @@ pub(super) struct Finished {
     pub(super) outcome: Outcome,
 }
 
+/// A path beneath a served directory, as openat2(2) wants it.
+struct Beneath {
+    root: Rc<OwnedFd>,
+    path: CString,
+    resolve: Resolve,
+}
+
 impl Shared {
+    /// What the path of `key` leads to, which is one of `site`, where that can be told without waiting for a disk; if not, a
+    /// job tells. `beside` another file none is expected.
+    pub(super) fn open_now(&mut self, site: SiteId, key: &[u8], beside: bool) -> Option<Outcome> {
+        #[cfg(test)]
+        if self.jobs.cold {
+            return None;
+        }
+        let Beneath {
+            root,
+            path,
+            resolve,
+        } = self.beneath(site, key);
+        let outcome = match self.ring.open_now(root.as_fd(), &path, resolve) {
+            Ok(descriptor) => match self.look_at(key, Rc::new(descriptor)) {
+                Looked::Known(outcome) => outcome,
+                Looked::File(opened, contents) => {
+                    let treatment = self.treatment(site, &key[SITE_KEY_BYTES..]);
+                    Ok(describe(key.into(), treatment, opened, contents))
+                }
+                Looked::Unread(opened) => {
+                    let contents = Contents::Small(self.read_now(&opened)?);
+                    let treatment = self.treatment(site, &key[SITE_KEY_BYTES..]);
+                    Ok(describe(key.into(), treatment, opened, contents))
+                }
+                Looked::Refused(_) => return None,
+            },
+            Err(errno) if status(errno) == 404 => Err(404),
+            // A filter of system calls may refuse this one, and not the ring's.
+            Err(_) => return None,
+        };
+        self.note_outcome(key, &outcome, beside);
+        Some(outcome)
+    }
+
+    /// All of a small file, if it is in memory and as long as it said.
+    fn read_now(&mut self, opened: &Opened) -> Option<Bytes> {
+        let mut buffer = self.jobs.take_buffer();
+        let all = 0..buffer.len();
+        let read = self.ring.read_now(
+            opened.descriptor.as_fd(),
+            &mut buffer,
+            slice::from_ref(&all),
+            0,
+            Pages::Keep,
+        );
+        let whole = read.is_ok_and(|n| n as u64 == opened.identity.len);
+        let contents =
+            whole.then(|| Bytes::copy_from_slice(&buffer[..opened.identity.len as usize]));
+        self.jobs.keep_buffer(buffer);
+        contents
+    }
+
     /// Has the path of `key` opened, which is one of `site`; `waiter` goes on when it is.
     pub(super) fn open(&mut self, site: SiteId, key: &[u8], waiter: Waiter) {
         self.begun_opening += 1;
@@ -99,62 +159,83 @@ impl Shared {
             return;
         }
         let treatment = self.treatment(site, &key[SITE_KEY_BYTES..]);
+        let key: Rc<[u8]> = key.into();
         let job = self.jobs.jobs.insert_with(|_| Job {
             site,
-            key: key.into(),
+            key: Rc::clone(&key),
             treatment,
             waiters: vec![waiter],
             opened: None,
         });
         self.submit_open(job);
         // Only now: one that panicked before is waited for by nobody else.
-        self.jobs.by_key.insert(key.into(), job);
+        self.jobs.by_key.insert(key, job);
     }
 
-    fn submit_open(&mut self, key: Owner) {
-        let Some(job) = self.jobs.jobs.get_mut(key) else {
+    fn submit_open(&mut self, owner: Owner) {
+        let Some(job) = self.jobs.jobs.get_mut(owner) else {
             return;
         };
-        let route = self.sites.locate(job.site, &job.key[SITE_KEY_BYTES..]);
-        let mount = route.mount;
-        // openat2 wants a path; the mount's directory itself has none.
-        let rest = if route.rest.is_empty() {
-            b"."
-        } else {
-            route.rest
+        let (site, key) = (job.site, Rc::clone(&job.key));
+        let Beneath {
+            root,
+            path,
+            resolve,
+        } = self.beneath(site, &key);
+        self.ring.open(root, path, resolve, job_owner(owner));
+    }
+
+    fn beneath(&mut self, site: SiteId, key: &[u8]) -> Beneath {
+        let route = self.sites.locate(site, &key[SITE_KEY_BYTES..]);
+        // The mount's directory itself has no path.
+        let rest = match route.rest {
+            b"" => b".",
+            rest => rest,
         };
         // A resolved path has no NUL: were there one, the root itself would be opened, which is no file.
-        let rest = CString::new(rest).unwrap_or_default();
+        let path = CString::new(rest).unwrap_or_default();
+        let mount = route.mount;
         let (root, resolve) = self.mount(mount);
-        self.ring.open(root, rest, resolve, job_owner(key));
+        Beneath {
+            root,
+            path,
+            resolve,
+        }
     }
 
     /// A completion of a job; when it was its last, what came of it.
     pub(super) fn job_event(&mut self, owner: Owner, event: Event) -> Option<Finished> {
-        let key = job_key(owner);
+        let owner = job_key(owner);
         let step = match event {
             Event::Opened {
                 file: Ok(descriptor),
-            } => self.opened(key, Rc::new(descriptor)),
-            Event::Opened { file: Err(errno) } => self.refused(key, errno),
-            Event::Read { gather, result } => self.contents_read(key, gather, result),
+            } => self.opened(owner, Rc::new(descriptor)),
+            Event::Opened { file: Err(errno) } => self.refused(owner, errno),
+            Event::Read { gather, result } => self.contents_read(owner, gather, result),
             _ => None,
         };
         let outcome = step?;
-        let job = self.jobs.jobs.get_mut(key)?;
-        match &outcome {
+        let job = self.jobs.jobs.get_mut(owner)?;
+        let (key, beside) = (
+            Rc::clone(&job.key),
+            job.waiters.iter().any(Waiter::is_beside),
+        );
+        self.note_outcome(&key, &outcome, beside);
+        self.finish(owner, outcome)
+    }
+
+    /// The cache remembers what a path leads to.
+    fn note_outcome(&mut self, key: &[u8], outcome: &Outcome, beside: bool) {
+        match outcome {
             // It is used and closed, or it would soon take the last that are kept for files.
             Ok(Found::File(file)) if self.descriptors.are_few(file.descriptor.as_fd()) => {
-                self.files.remove(&job.key);
+                self.files.remove(key);
             }
-            Ok(found) => self.files.insert(&job.key, found.clone(), self.now_ns),
+            Ok(found) => self.files.insert(key, found.clone(), self.now_ns),
             // That there is no coded file beside another is asked with every request for that.
-            Err(404) if job.waiters.iter().any(Waiter::is_beside) => {
-                self.files.insert(&job.key, Found::Nothing, self.now_ns);
-            }
-            Err(_) => self.files.remove(&job.key),
+            Err(404) if beside => self.files.insert(key, Found::Nothing, self.now_ns),
+            Err(_) => self.files.remove(key),
         }
-        self.finish(key, outcome)
     }
 
     /// A job whose event panicked: nothing else may ever come of it.
@@ -162,8 +243,8 @@ impl Shared {
         self.finish(job_key(owner), Err(500))
     }
 
-    fn finish(&mut self, key: Owner, outcome: Outcome) -> Option<Finished> {
-        let job = self.jobs.jobs.remove(key)?;
+    fn finish(&mut self, owner: Owner, outcome: Outcome) -> Option<Finished> {
+        let job = self.jobs.jobs.remove(owner)?;
         self.jobs.by_key.remove(&job.key);
         Some(Finished {
             waiters: job.waiters,
@@ -171,73 +252,43 @@ impl Shared {
         })
     }
 
-    fn opened(&mut self, key: Owner, descriptor: Rc<OwnedFd>) -> Option<Result<Found, u16>> {
-        let job = self.jobs.jobs.get_mut(key)?;
-        let at_secs = self.clock.now_secs;
-        let Ok(stat) = self.ring.stat(descriptor.as_fd()) else {
-            return Some(Err(500));
-        };
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            FileType::Directory => return Some(Ok(Found::Directory)),
-            // Devices, sockets and pipes are no files to be served.
-            _ => return Some(Err(404)),
+    fn opened(&mut self, owner: Owner, descriptor: Rc<OwnedFd>) -> Option<Outcome> {
+        let key = Rc::clone(&self.jobs.jobs.get_mut(owner)?.key);
+        match self.look_at(&key, descriptor) {
+            Looked::Known(outcome) => Some(outcome),
+            Looked::File(opened, contents) => self.described(owner, opened, contents),
+            Looked::Unread(opened) => {
+                let mut gather = Gather::new();
+                gather.set_buffer(self.jobs.take_buffer());
+                let job = self.jobs.jobs.get_mut(owner)?;
+                let reading = job.opened.insert((opened, 0));
+                read_on(reading, gather, owner, &mut self.ring);
+                None
+            }
+            Looked::Refused(errno) => self.refused(owner, errno),
         }
-        let identity = identity(&stat);
-        if let Some(previous) = self.files.previous(&job.key)
-            && previous.still_is(&identity)
-        {
-            return Some(Ok(Found::File(Rc::clone(previous))));
-        }
-        let opened = Opened {
-            descriptor,
-            identity,
-            at_secs,
-            len: 0,
-        };
-        if identity.len > SMALL_FILE_BYTES {
-            read_blocking(&opened.descriptor);
-            // One whose pages are not to stay is read into place: a mapping would hold them.
-            let mapping = match self.page_cache {
-                PageCache::Keep => OnceCell::new(),
-                PageCache::Drop | PageCache::Direct => OnceCell::from(None),
-            };
-            let reading =
-                page_cache::reading(self.page_cache, opened.descriptor.as_fd(), &self.ring);
-            let reading = match reading {
-                Ok(reading) => reading,
-                Err(errno) => return self.refused(key, errno),
-            };
-            let contents = Contents::Large(mapping, reading);
-            return Some(Ok(open_file(job, opened, contents)));
-        }
-        if identity.len == 0 {
-            let contents = Contents::Small(Bytes::new());
-            return Some(Ok(open_file(job, opened, contents)));
-        }
-        // Not a slot: those are for what is being sent, and this must not wait for one.
-        let lease = self.jobs.buffers.pop();
-        let lease = lease.unwrap_or_else(|| Lease::on_heap(SMALL_FILE_BYTES as usize));
-        let mut gather = Gather::new();
-        gather.set_buffer(lease);
-        let opened = job.opened.insert(opened);
-        read_on(opened, gather, key, &mut self.ring);
-        None
+    }
+
+    fn described(&mut self, owner: Owner, opened: Opened, contents: Contents) -> Option<Outcome> {
+        let job = self.jobs.jobs.get_mut(owner)?;
+        let (key, treatment) = (Rc::clone(&job.key), Rc::clone(&job.treatment));
+        Some(Ok(describe(key, treatment, opened, contents)))
     }
 
     fn contents_read(
         &mut self,
-        key: Owner,
+        owner: Owner,
         mut gather: Box<Gather>,
         result: Result<usize, Errno>,
-    ) -> Option<Result<Found, u16>> {
-        let job = self.jobs.jobs.get_mut(key)?;
-        let opened = job.opened.as_mut()?;
+    ) -> Option<Outcome> {
+        let job = self.jobs.jobs.get_mut(owner)?;
+        let reading = job.opened.as_mut()?;
+        let (opened, len) = reading;
         let again = match result {
             Ok(n) => {
-                opened.len += n;
+                *len += n;
                 // Less than all of it was read, and its end was not met.
-                n > 0 && (opened.len as u64) < opened.identity.len
+                n > 0 && (*len as u64) < opened.identity.len
             }
             Err(Errno::INTR) => true,
             Err(Errno::AGAIN) => {
@@ -247,137 +298,51 @@ impl Shared {
             Err(_) => return Some(Err(500)),
         };
         if again {
-            read_on(opened, gather, key, &mut self.ring);
+            read_on(reading, gather, owner, &mut self.ring);
             return None;
         }
-        let mut opened = job.opened.take()?;
+        let (mut opened, len) = job.opened.take()?;
         let grew = |len| len > SMALL_FILE_BYTES;
-        if opened.len as u64 == SMALL_FILE_BYTES
+        if len as u64 == SMALL_FILE_BYTES
             && opened.identity.len < SMALL_FILE_BYTES
             && self.ring.size(opened.descriptor.as_fd()).is_ok_and(grew)
         {
             // Between the two looks, to more than is read here. One that only holds more than it says, as a file
             // system in user space may have it, would be read for ever.
-            return self.opened(key, opened.descriptor);
+            return self.opened(owner, opened.descriptor);
         }
         let Some(buffer) = gather.take_buffer() else {
             return Some(Err(500));
         };
-        let Some(read) = buffer.get(..opened.len) else {
+        let Some(read) = buffer.get(..len) else {
             return Some(Err(500));
         };
         let contents = Bytes::copy_from_slice(read);
-        if self.jobs.buffers.len() < MAX_BUFFERS {
-            self.jobs.buffers.push(buffer);
-        }
+        self.jobs.keep_buffer(buffer);
         // Where it changed between the two looks, what was read is one version of it, said to be that long.
-        opened.identity.len = opened.len as u64;
-        Some(Ok(open_file(job, opened, Contents::Small(contents))))
+        opened.identity.len = len as u64;
+        self.described(owner, opened, Contents::Small(contents))
     }
 
     /// A path could not be opened: it is tried again for as long as files that nobody is reading can make room for it.
-    fn refused(&mut self, key: Owner, errno: Errno) -> Option<Result<Found, u16>> {
+    fn refused(&mut self, owner: Owner, errno: Errno) -> Option<Outcome> {
         if matches!(errno, Errno::MFILE | Errno::NFILE) && self.files.evict_file() {
-            self.submit_open(key);
+            self.submit_open(owner);
             return None;
         }
         Some(Err(status(errno)))
     }
 }
 
-/// It was opened non-blocking, so that a pipe could not hold the ring's worker up: what is on disk alone would be `EAGAIN`.
-fn read_blocking(file: &OwnedFd) {
-    let _ = rustix::fs::fcntl_setfl(file, OFlags::empty());
-}
-
 /// Reads what is not there yet of a small file, also what it has grown by.
-fn read_on(opened: &Opened, gather: Box<Gather>, job: Owner, ring: &mut Ring) {
+fn read_on((opened, len): &(Opened, usize), gather: Box<Gather>, job: Owner, ring: &mut Ring) {
     ring.read(
         Rc::clone(&opened.descriptor),
         gather,
-        slice::from_ref(&(opened.len..SMALL_FILE_BYTES as usize)),
-        opened.len as u64,
+        slice::from_ref(&(*len..SMALL_FILE_BYTES as usize)),
+        *len as u64,
         job_owner(job),
     );
-}
-
-/// The status for a path that could not be opened.
-pub(super) fn status(errno: Errno) -> u16 {
-    match errno {
-        // EXDEV: it leads out of the root. ELOOP: a magic link, or links without end.
-        Errno::NOENT
-        | Errno::NOTDIR
-        | Errno::LOOP
-        | Errno::XDEV
-        | Errno::NAMETOOLONG
-        | Errno::NXIO => 404,
-        Errno::ACCESS | Errno::PERM => 403,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => 503,
-        _ => 500,
-    }
-}
-
-/// Where a file's bytes are.
-enum Contents {
-    /// Here.
-    Small(Bytes),
-    /// On disk: to be mapped, or to be read.
-    Large(OnceCell<Option<Rc<Mapping>>>, Reading),
-}
-
-fn open_file(job: &Job, opened: Opened, contents: Contents) -> Found {
-    let (mapping, reading, contents) = match contents {
-        Contents::Small(bytes) => (None.into(), Reading::default(), Some(bytes)),
-        Contents::Large(mapping, reading) => (mapping, reading, None),
-    };
-    let identity = opened.identity;
-    let content_type = own_type(job);
-    Found::File(Rc::new(OpenFile {
-        descriptor: opened.descriptor,
-        mapping,
-        asked: Cell::default(),
-        resident: Default::default(),
-        reading,
-        identity,
-        etag: EntityTag::new(
-            identity.inode,
-            identity.len,
-            identity.modified_s,
-            identity.modified_ns,
-        ),
-        compressible: is_compressible(&content_type),
-        content_type,
-        contents,
-        settled: identity.tells_versions_at(opened.at_secs),
-        treatment: Rc::clone(&job.treatment),
-        key: job.key.clone(),
-        heads: Default::default(),
-        coded_heads: Default::default(),
-    }))
-}
-
-/// The value of Content-Type: by a rule, else by the name. A rule's value was text in the configuration.
-fn own_type(job: &Job) -> Cow<'static, str> {
-    let set = job.treatment.fields.get("content-type");
-    match set.and_then(|value| std::str::from_utf8(value).ok()) {
-        Some(value) => value.to_owned().into(),
-        None => content_type(&job.key[SITE_KEY_BYTES..]).into(),
-    }
-}
-
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the fields' types differ between architectures"
-)]
-pub(super) fn identity(stat: &Stat) -> Identity {
-    Identity {
-        device: stat.st_dev as u64,
-        inode: stat.st_ino as u64,
-        len: u64::try_from(stat.st_size).unwrap_or(0),
-        modified_s: stat.st_mtime as i64,
-        modified_ns: stat.st_mtime_nsec as u32,
-        changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
-    }
 }
 
 fn job_key(owner: Owner) -> Owner {

@@ -105,15 +105,18 @@ impl Representing<'_> {
                     key.clear();
                     key.extend_from_slice(&beside.base.key);
                     key.extend_from_slice(coding.suffix().as_bytes());
-                    let looked = self.shared.files.lookup(&key, self.shared.now_ns);
-                    if let Lookup::Hit(Found::File(file)) = &looked {
-                        beside.found[beside.next] = Some(Rc::clone(file));
-                    }
-                    if let Lookup::Open = looked {
+                    let found = match self.shared.files.lookup(&key, self.shared.now_ns) {
+                        Lookup::Hit(found) => Some(Ok(found)),
+                        Lookup::Open => self.shared.open_now(self.site, &key, true),
+                    };
+                    if found.is_none() {
                         let waiter = self.waiter(Stage::Beside(Box::new(beside)));
                         self.shared.open(self.site, &key, waiter);
                         self.shared.key = key;
                         return None;
+                    }
+                    if let Some(Ok(Found::File(file))) = found {
+                        beside.found[beside.next] = Some(file);
                     }
                     self.shared.key = key;
                 }
@@ -421,7 +424,7 @@ fn at_once(variant: &Variant, algorithm: DigestAlgorithm, range: &Range<u64>) ->
 /// Whether a file is still the one that was opened: what was read of it in between is of that version.
 fn is_unchanged(file: &OpenFile, ring: &Ring) -> bool {
     ring.stat(file.descriptor.as_fd())
-        .is_ok_and(|stat| super::open::identity(&stat) == file.identity)
+        .is_ok_and(|stat| super::opened::identity(&stat) == file.identity)
 }
 
 /// The first `len` bytes of a file. Blocks.

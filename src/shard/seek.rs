@@ -280,19 +280,25 @@ impl<'a> Search<'a> {
             Lookup::Hit(found) => Some(self.conclude(stage, &Ok(found))),
             Lookup::Open => {
                 let refused = matches!(stage, Stage::Path).then(|| self.refused());
-                refused.flatten().or_else(|| {
-                    let waiter = Waiter {
-                        asker: self.asker,
-                        stage: stage.clone(),
-                        request: WaitingRequest::new(self.request),
-                    };
-                    self.shared.open(self.site, &key, waiter);
-                    None
-                })
+                refused.flatten().or_else(|| self.open(stage, &key))
             }
         };
         self.shared.key = key;
         step
+    }
+
+    /// Opens what is not known: `None` where that takes time and a job was begun.
+    fn open(&mut self, stage: &Stage, key: &[u8]) -> Option<Step> {
+        if let Some(outcome) = self.shared.open_now(self.site, key, false) {
+            return Some(self.conclude(stage, &outcome));
+        }
+        let waiter = Waiter {
+            asker: self.asker,
+            stage: stage.clone(),
+            request: WaitingRequest::new(self.request),
+        };
+        self.shared.open(self.site, key, waiter);
+        None
     }
 
     /// The cache's key for what is looked for: the site, and the path within it.

@@ -1,9 +1,10 @@
 //! System calls that are made at once, past the queues: those that never wait.
 
+use std::ffi::CStr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 use rustix::time::ClockId;
@@ -11,7 +12,7 @@ use rustix::time::ClockId;
 use super::kernel_tls::{self, TlsKeys};
 use super::mapping::Mapping;
 use super::read_now::{self, Pages};
-use super::ring::Ring;
+use super::ring::{OPEN_FLAGS, Resolve, Ring};
 use super::socket;
 
 /// The block of direct reads where the file system does not say: a page, which is a multiple of what nearly every device
@@ -47,6 +48,23 @@ impl Ring {
     pub fn stat(&self, file: BorrowedFd<'_>) -> Result<Stat, Errno> {
         simulated!(self, kernel => kernel.stat(file));
         rustix::fs::fstat(file)
+    }
+
+    /// Opens `path`, relative to `root`, as [`Ring::open`] does, if all of the way is in the kernel's memory
+    /// (`RESOLVE_CACHED`, openat2(2)).
+    ///
+    /// # Errors
+    /// `EAGAIN` when it is not, or when that cannot be told; else what openat2(2) says.
+    pub fn open_now(
+        &self,
+        root: BorrowedFd<'_>,
+        path: &CStr,
+        resolve: Resolve,
+    ) -> Result<OwnedFd, Errno> {
+        simulated!(self, kernel => kernel.open_now(path));
+        let flags = OFlags::from_bits_retain(OPEN_FLAGS as u32);
+        let resolve = ResolveFlags::from_bits_retain(resolve.flags() | libc::RESOLVE_CACHED);
+        rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)
     }
 
     /// Bytes of an open file as far as this machine knows (`AT_STATX_DONT_SYNC`, statx(2)): no file system is waited for, and

@@ -58,17 +58,33 @@ pub enum Resolve {
     Anywhere,
 }
 
-/// How paths are opened, by [`Resolve`]: without waiting for what is not a regular file.
+impl Resolve {
+    /// Of openat2(2).
+    pub(super) const fn flags(self) -> u64 {
+        let links = match self {
+            Self::Beneath => libc::RESOLVE_BENEATH,
+            Self::BeneathNoSymlinks => libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS,
+            Self::Anywhere => 0,
+        };
+        links | libc::RESOLVE_NO_MAGICLINKS
+    }
+}
+
+/// How paths are opened: without waiting for what is not a regular file.
+pub(super) const OPEN_FLAGS: i32 =
+    libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// The same, by [`Resolve`].
 static OPEN_HOW: [OpenHow; 3] = [
-    open_how(libc::RESOLVE_BENEATH),
-    open_how(libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS),
-    open_how(0),
+    open_how(Resolve::Beneath),
+    open_how(Resolve::BeneathNoSymlinks),
+    open_how(Resolve::Anywhere),
 ];
 
-const fn open_how(resolve: u64) -> OpenHow {
+const fn open_how(resolve: Resolve) -> OpenHow {
     OpenHow::new()
-        .flags((libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64)
-        .resolve(resolve | libc::RESOLVE_NO_MAGICLINKS)
+        .flags(OPEN_FLAGS as u64)
+        .resolve(resolve.flags())
 }
 
 /// How large a ring and its memory are.

@@ -1,5 +1,6 @@
 //! System calls past the queues (see `uring::calls`).
 
+use std::ffi::CStr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
@@ -38,6 +39,13 @@ impl Kernel {
         // What was cut short is another version.
         (stat.st_ctime, stat.st_ctime_nsec) = (MODIFIED_S as _, file.changed as _);
         Ok(stat)
+    }
+
+    pub(in crate::uring) fn open_now(&mut self, path: &CStr) -> Result<OwnedFd, Errno> {
+        match self.befalls(self.odds.absent) {
+            true => Err(Errno::AGAIN),
+            false => self.open_path(path.to_bytes()),
+        }
     }
 
     pub(in crate::uring) fn size(&self, file: BorrowedFd<'_>) -> Result<u64, Errno> {

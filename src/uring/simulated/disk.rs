@@ -1,6 +1,6 @@
 //! Operations on files.
 
-use std::os::fd::IntoRawFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
@@ -65,16 +65,22 @@ impl Kernel {
     pub(super) fn open(&mut self, sqe: &Sqe) -> i32 {
         // SAFETY: the ring keeps the path.
         let path = unsafe { memory::path(sqe.addr) };
+        match self.open_path(&path) {
+            Ok(descriptor) => descriptor.into_raw_fd(),
+            Err(errno) => -errno.raw_os_error(),
+        }
+    }
+
+    pub(super) fn open_path(&mut self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let named = |file: &File| file.exists && file.path.as_bytes() == path;
         let Some(file) = self.files.iter().position(named) else {
-            return -Errno::NOENT.raw_os_error();
+            return Err(Errno::NOENT);
         };
         if self.befalls(self.odds.refused) {
             self.files[file].failed = true;
-            let errno = self.random.pick(&[Errno::MFILE, Errno::IO, Errno::NOMEM]);
-            return -errno.raw_os_error();
+            return Err(self.random.pick(&[Errno::MFILE, Errno::IO, Errno::NOMEM]));
         }
-        self.descriptor(Object::File(file)).into_raw_fd()
+        Ok(self.descriptor(Object::File(file)))
     }
 
     pub(super) fn populate(&mut self, sqe: &Sqe) -> i32 {
