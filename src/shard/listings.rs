@@ -6,6 +6,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::answer::{Field, Request};
+use super::offload::Lane;
 use super::open::Waiter;
 use super::opened::status;
 use super::protocol::{Protocol, StreamId};
@@ -87,7 +88,7 @@ impl Shared {
                 Symlinks::All => listing::Symlinks::All,
             },
         };
-        let begun = self.offload.begin(waiter, move || {
+        let begun = self.offload.begin(Lane::Short, waiter, move || {
             Product::Listed(read(&root, &rest, symlinks, policy).map(|entries| {
                 let listing = Listing::new(&shown, entries, query, format);
                 Box::new(Ready {

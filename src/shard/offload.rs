@@ -1,7 +1,7 @@
 //! Work that would hold the loop up and that no ring operation does: a thread beside the shard does it, and what comes of
-//! it is fetched when the shard is woken by its pipe.
+//! it is fetched when the shard is woken by its pipe. What takes long has a thread of its own: nothing else waits for it.
 //!
-//! The thread is our own and not one of the executor's: those are reached through a turn of the executor, and a driver
+//! The threads are our own and not the executor's: those are reached through a turn of the executor, and a driver
 //! that gives it one may not get its own back (see `PREEMPT_TIMER`).
 
 use std::os::fd::OwnedFd;
@@ -13,17 +13,37 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::uring::{Owner, Slab};
 
-/// Pieces of work that may wait or run at once; more are refused, since each is worth far more than its request costs.
-const MAX_BEGUN: usize = 256;
+/// Which of the threads does a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// What takes a tenth of a second at most, with its bytes in memory.
+    Short,
+    /// What may take minutes: the bytes of a large file.
+    Long,
+}
 
-/// What the thread runs.
+const LANES: usize = 2;
+
+impl Lane {
+    /// Pieces of work that may wait or run at once; more are refused, since each is worth far more than its request costs.
+    const fn most(self) -> usize {
+        match self {
+            Self::Short => 256,
+            Self::Long => 8,
+        }
+    }
+}
+
+/// What the threads run.
 type Work = Box<dyn FnOnce() + Send>;
 
 /// The work of one shard: each piece makes a `P`, and is begun for a `W` that waits for it.
 pub(super) struct Offload<W, P> {
-    waiting: Slab<W>,
-    /// To the thread; it is started when there is something to do, and ends with the shard.
-    worker: Option<Sender<Work>>,
+    waiting: Slab<(Lane, W)>,
+    /// Of each lane, what waits or runs.
+    begun: [usize; LANES],
+    /// To the threads; each is started when there is something to do, and ends with the shard.
+    workers: [Option<Sender<Work>>; LANES],
     sender: Sender<(Owner, Option<P>)>,
     products: Receiver<(Owner, Option<P>)>,
     /// The pipe that wakes the shard.
@@ -40,7 +60,8 @@ impl<W, P: Send + 'static> Offload<W, P> {
         let (sender, products) = channel();
         Self {
             waiting: Slab::default(),
-            worker: None,
+            begun: [0; LANES],
+            workers: [None, None],
             sender,
             products,
             wake,
@@ -51,17 +72,23 @@ impl<W, P: Send + 'static> Offload<W, P> {
     }
 
     /// Has `work` done; or says `false`: there is too much of it already, or descriptors have run out.
-    pub(super) fn begin(&mut self, waiter: W, work: impl FnOnce() -> P + Send + 'static) -> bool {
-        if self.waiting.len() >= MAX_BEGUN {
+    pub(super) fn begin(
+        &mut self,
+        lane: Lane,
+        waiter: W,
+        work: impl FnOnce() -> P + Send + 'static,
+    ) -> bool {
+        if self.begun[lane as usize] >= lane.most() {
             return false;
         }
         let Ok(wake) = self.wake.try_clone() else {
             return false;
         };
-        let Some(worker) = self.worker() else {
+        let Some(worker) = self.worker(lane) else {
             return false;
         };
-        let key = self.waiting.insert_with(|_| waiter);
+        self.begun[lane as usize] += 1;
+        let key = self.waiting.insert_with(|_| (lane, waiter));
         let sender = self.sender.clone();
         let work: Work = Box::new(move || {
             let product = catch_unwind(AssertUnwindSafe(work));
@@ -82,12 +109,13 @@ impl<W, P: Send + 'static> Offload<W, P> {
         true
     }
 
-    fn worker(&mut self) -> Option<Sender<Work>> {
+    fn worker(&mut self, lane: Lane) -> Option<Sender<Work>> {
         #[cfg(test)]
         if self.held.is_some() {
             return Some(channel().0);
         }
-        if self.worker.is_none() {
+        let started = &mut self.workers[lane as usize];
+        if started.is_none() {
             let (worker, queue) = channel::<Work>();
             let affinity = self.affinity;
             thread::Builder::new()
@@ -98,16 +126,23 @@ impl<W, P: Send + 'static> Offload<W, P> {
                     queue.into_iter().for_each(|work| work());
                 })
                 .ok()?;
-            self.worker = Some(worker);
+            *started = Some(worker);
         }
-        self.worker.clone()
+        started.clone()
+    }
+
+    /// Whether there is work of which nothing was fetched yet.
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// What has come of a piece of work, and who waits for it: nothing, if it panicked.
     pub(super) fn next_product(&mut self) -> Option<(W, Option<P>)> {
         loop {
             let (key, product) = self.products.try_recv().ok()?;
-            if let Some(waiter) = self.waiting.remove(key) {
+            if let Some((lane, waiter)) = self.waiting.remove(key) {
+                self.begun[lane as usize] -= 1;
                 return Some((waiter, product));
             }
         }
@@ -127,11 +162,11 @@ mod tests {
         let (woken, wake) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut offload = Offload::new(wake, sched_getaffinity(None).unwrap());
         let here = thread::current().id();
-        assert!(offload.begin("first", move || thread::current().id() != here));
+        assert!(offload.begin(Lane::Short, "first", move || thread::current().id() != here));
         rustix::io::read(&woken, &mut [0; 1]).unwrap();
         assert_eq!(offload.next_product(), Some(("first", Some(true))));
-        assert!(offload.begin("panics", || panic!("on purpose")));
-        assert!(offload.begin("second", || false));
+        assert!(offload.begin(Lane::Short, "panics", || panic!("on purpose")));
+        assert!(offload.begin(Lane::Short, "second", || false));
         rustix::io::read(&woken, &mut [0; 1]).unwrap();
         assert_eq!(offload.next_product(), Some(("panics", None)));
         rustix::io::read(&woken, &mut [0; 1]).unwrap();
@@ -143,12 +178,32 @@ mod tests {
     fn there_is_only_so_much_of_it() {
         let (woken, wake) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut offload = Offload::new(wake, sched_getaffinity(None).unwrap());
-        for n in 0..MAX_BEGUN {
-            assert!(offload.begin(n, || ()));
+        for lane in [Lane::Short, Lane::Long] {
+            for n in 0..lane.most() {
+                assert!(offload.begin(lane, n, || ()));
+            }
+            assert!(!offload.begin(lane, 7, || ()));
+            for n in 0..lane.most() {
+                rustix::io::read(&woken, &mut [0; 1]).unwrap();
+                assert_eq!(offload.next_product(), Some((n, Some(()))));
+            }
+            assert!(offload.begin(lane, 8, || ()));
+            rustix::io::read(&woken, &mut [0; 1]).unwrap();
+            assert_eq!(offload.next_product(), Some((8, Some(()))));
         }
-        assert!(!offload.begin(7, || ()));
-        rustix::io::read(&woken, &mut [0; 1]).unwrap();
-        assert_eq!(offload.next_product(), Some((0, Some(()))));
-        assert!(offload.begin(8, || ()));
+    }
+
+    #[test]
+    fn nothing_waits_for_what_takes_long() {
+        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut offload = Offload::new(wake, sched_getaffinity(None).unwrap());
+        let (go_on, waits) = channel::<()>();
+        assert!(offload.begin(Lane::Long, "long", move || waits.recv().unwrap()));
+        assert!(offload.begin(Lane::Short, "short", || ()));
+        for name in ["short", "long"] {
+            rustix::io::read(&woken, &mut [0; 1]).unwrap();
+            assert_eq!(offload.next_product(), Some((name, Some(()))));
+            let _ = go_on.send(());
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::answer::{self, Context, Digests, Field, Request, Variant, WaitingRequest};
+use super::offload::Lane;
 use super::open::Waiter;
 use super::seek::{Asker, Outcome, Stage};
 use super::shared::{Product, Shared};
@@ -168,7 +169,7 @@ impl Representing<'_> {
         });
         let (contents, len) = (base.contents.clone(), base.identity.len);
         let begun = base.descriptor.try_clone().is_ok_and(|file| {
-            self.shared.offload.begin(waiter, move || {
+            self.shared.offload.begin(Lane::Short, waiter, move || {
                 let read = match contents {
                     Some(contents) => Some(contents.into()),
                     None => read_all(&file, len),
@@ -294,7 +295,12 @@ impl Representing<'_> {
         }));
         let waiter = self.waiter(stage);
         let (bytes, len) = (variant.bytes().cloned(), variant.len());
-        self.shared.offload.begin(waiter, move || {
+        let lane = if len > MAX_AWAITED_DIGEST_BYTES {
+            Lane::Long
+        } else {
+            Lane::Short
+        };
+        self.shared.offload.begin(lane, waiter, move || {
             let make = |algorithm, range: Range<u64>| match &bytes {
                 Some(bytes) => Some(Hasher::digest(
                     algorithm,

@@ -1,6 +1,7 @@
 //! A whole shard without its executor: turn by turn, on a ring of its own.
 
 mod deadlines;
+mod digests;
 mod half_closed;
 mod leftovers;
 mod no_descriptors;
