@@ -506,8 +506,14 @@ impl<'a> Shard<'a> {
         );
         self.shared.roots.renew();
         while let Some((waiter, product)) = self.shared.offload.next_product() {
-            if let Stage::Coding { base, coding, .. } = &waiter.stage {
-                self.shared.being_coded.remove(&(base.identity, *coding));
+            match &waiter.stage {
+                Stage::Coding { base, coding, .. } => {
+                    self.shared.being_coded.remove(&(base.identity, *coding));
+                }
+                Stage::Aside(digesting) => {
+                    self.shared.being_digested.remove(&digesting.identity());
+                }
+                _ => {}
             }
             self.with(waiter.asker.connection, |connection, shared| {
                 connection.take(&waiter, product, shared);

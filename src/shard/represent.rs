@@ -14,7 +14,7 @@ use super::open::Waiter;
 use super::seek::{Asker, Outcome, Stage};
 use super::shared::{Product, Shared};
 use crate::files::coding::{Coded, MADE_HERE, compress, worth_coding};
-use crate::files::{DIGEST_AT_ONCE_BYTES, FileRef, Found, Hasher, Lookup, OpenFile};
+use crate::files::{DIGEST_AT_ONCE_BYTES, FileRef, Found, Hasher, Identity, Lookup, OpenFile};
 use crate::http::{
     AcceptEncoding, Coding, Decision, Digest, DigestAlgorithm, Method, WantDigest, accepts_trailers,
 };
@@ -265,9 +265,7 @@ impl Representing<'_> {
             return Some(self.answer(&variant, decision, &digests));
         }
         if variant.len() > MAX_AWAITED_DIGEST_BYTES {
-            // Known when it is asked for again; what came of it for this answer is dropped.
-            to_digest.content = None;
-            self.digest(&variant, digests, to_digest, Stage::Aside);
+            self.digest_aside(&variant, digests, to_digest);
             return Some(self.answer(&variant, decision, &digests));
         }
         if self.digest(&variant, digests, to_digest, Stage::Digesting) {
@@ -275,6 +273,27 @@ impl Representing<'_> {
             return None;
         }
         Some(self.answer(&variant, decision, &digests))
+    }
+
+    /// Has a digest of the whole made that is known when it is asked for again: of each file one at a time, however many ask.
+    fn digest_aside(&mut self, variant: &Variant, digests: Digests, to_digest: ToDigest) {
+        let of_content = to_digest
+            .content
+            .filter(|(_, range)| *range == (0..variant.len()));
+        let repr = to_digest
+            .repr
+            .or(of_content.map(|(algorithm, _)| algorithm));
+        let identity = variant.file().identity;
+        if repr.is_none() || !self.shared.being_digested.insert(identity) {
+            return;
+        }
+        let to_digest = ToDigest {
+            repr,
+            content: None,
+        };
+        if !self.digest(variant, digests, to_digest, Stage::Aside) {
+            self.shared.being_digested.remove(&identity);
+        }
     }
 
     /// Has digests made, for a stage that goes on with them; whether that was begun.
@@ -376,6 +395,11 @@ impl Representing<'_> {
 }
 
 impl Digesting {
+    /// The file that they are of.
+    pub(super) fn identity(&self) -> Identity {
+        self.variant.file().identity
+    }
+
     /// All digests of the answer; what was made is kept.
     pub(super) fn finish(&self, digested: Digested, shared: &mut Shared) -> Digests {
         let file = self.variant.file();

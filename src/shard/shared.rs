@@ -68,6 +68,8 @@ pub(super) struct Shared {
     pub(super) coded: CodedCache,
     /// Files that are being coded.
     pub(super) being_coded: HashSet<(Identity, Coding)>,
+    /// Files of which a digest is being made that no answer waits for.
+    pub(super) being_digested: HashSet<Identity>,
     pub(super) digests: DigestCache,
     pub(super) jobs: Jobs,
     pub(super) offload: Offload<Waiter, Product>,
@@ -134,6 +136,7 @@ impl Shared {
             page_cache: serving.files.page_cache,
             coded: CodedCache::new(),
             being_coded: HashSet::new(),
+            being_digested: HashSet::new(),
             digests: DigestCache::new(),
             jobs: Jobs::default(),
             offload,
