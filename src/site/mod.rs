@@ -27,6 +27,7 @@ pub use fields::{Carries, FieldError, FieldName, FieldValue, Fields};
 pub use glob::{GlobError, PathGlob};
 pub use host::{HostError, HostPattern};
 pub use path::{IndexName, MountPrefix, PathError, SitePath, is_hidden};
+pub(crate) use redirect::NOT_IN_PATH;
 pub use redirect::{Redirect, RedirectError, RedirectStatus, RedirectTarget, Redirection};
 pub use rule::{Defaults, Rule, Settings, Switch, Treatment};
 pub use sites::{

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// What may not stand in a path as it is (RFC 3986, section 3.3), `%` itself, and the backslash, which browsers take
 /// for a slash.
-const NOT_IN_PATH: &AsciiSet = &CONTROLS
+pub(crate) const NOT_IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'#')

@@ -1,35 +1,19 @@
 //! Answers without a file: redirects, and refusals with a short body that says why.
 
+use percent_encoding::percent_encode;
+
 use super::context::Context;
 use super::head::Head;
 use crate::files::FileRef;
 use crate::http::{Method, TargetError};
 use crate::response::{Body, Response};
-use crate::site::Redirection;
+use crate::site::{NOT_IN_PATH, Redirection};
 
 /// Sends the client to the same path with a slash, so that what the directory's page names is found relative to it.
 pub(in crate::shard) fn redirect_to_directory(
     path: &[u8],
     context: &Context<'_>,
 ) -> Response<FileRef> {
-    use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
-    // What may not stand in a path (RFC 3986, section 3.3), and `%` itself.
-    const NOT_IN_PATH: &AsciiSet = &CONTROLS
-        .add(b' ')
-        .add(b'"')
-        .add(b'#')
-        .add(b'%')
-        .add(b'<')
-        .add(b'>')
-        .add(b'?')
-        .add(b'[')
-        .add(b'\\')
-        .add(b']')
-        .add(b'^')
-        .add(b'`')
-        .add(b'{')
-        .add(b'|')
-        .add(b'}');
     // Made from the resolved path, never from the target as sent: `//host/` would lead away.
     let mut location = format!("/{}/", percent_encode(path, NOT_IN_PATH)).into_bytes();
     if let Some(query) = context.request.query() {
