@@ -493,20 +493,12 @@ impl Kernel {
 
     fn cancel(&mut self, which: &Sqe) {
         let by_fd = which.op_flags & CANCEL_FD != 0;
-        if by_fd {
-            // It would be looked for among the receives of all connections.
-            let object = self.objects.get(&which.fd);
-            assert!(matches!(object, Some(Object::Listener(_))), "{object:?}");
-        }
+        assert!(!by_fd, "it would be looked for among all that wait");
         let any = which.op_flags & CANCEL_ANY != 0;
         let mut at = 0;
         let mut found = 0;
         while let Some(pending) = self.pending.get(at) {
-            let matches = any
-                || match by_fd {
-                    true => pending.sqe.fd == which.fd,
-                    false => pending.sqe.user_data == which.addr,
-                };
+            let matches = any || pending.sqe.user_data == which.addr;
             // What is done already, or being read from a disk, is not stopped.
             let stops = match pending.sqe.opcode {
                 SEND | SENDMSG | SENDMSG_ZC | FADVISE => false,
