@@ -202,13 +202,15 @@ impl<'a> Shard<'a> {
         for index in 0..self.listeners.len() {
             self.accept(index);
         }
-        self.shared.ring.read_wake(
-            Rc::clone(&self.wake),
-            Owner {
-                slot: WAKE,
-                generation: 0,
-            },
-        );
+        self.await_orders();
+    }
+
+    fn await_orders(&mut self) {
+        let owner = Owner {
+            slot: WAKE,
+            generation: 0,
+        };
+        self.shared.ring.read_wake(Rc::clone(&self.wake), owner);
     }
 
     /// Takes what has completed, then lets one connection send. Deadlines expire when none wants to, and every 10 ms.
@@ -497,13 +499,7 @@ impl<'a> Shard<'a> {
 
     /// An order has come, or the product of work, or other folders.
     fn woken(&mut self, _event: Event) {
-        self.shared.ring.read_wake(
-            Rc::clone(&self.wake),
-            Owner {
-                slot: WAKE,
-                generation: 0,
-            },
-        );
+        self.await_orders();
         self.shared.roots.renew();
         while let Some((waiter, product)) = self.shared.offload.next_product() {
             match &waiter.stage {

@@ -265,7 +265,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Home::Heap = self.home {
             let slice = NonNull::slice_from_raw_parts(self.base, self.bytes);
-            // SAFETY: leaked from a box of this length by `into_heap`, and nobody else has it.
+            // SAFETY: leaked from a box of this length by `of`, and nobody else has it.
             drop(unsafe { Box::from_raw(slice.as_ptr()) });
         }
     }
