@@ -99,6 +99,11 @@ impl Entries {
         self.records.is_empty()
     }
 
+    /// Bytes of memory that they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.names.capacity() + self.records.capacity() * size_of::<Record>()
+    }
+
     /// The entry at this place, if there is one.
     #[must_use]
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {

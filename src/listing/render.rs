@@ -94,6 +94,12 @@ impl Listing {
         }
     }
 
+    /// Bytes of memory that the entries take for as long as it is not dropped.
+    #[must_use]
+    pub fn bytes_held(&self) -> usize {
+        self.entries.bytes()
+    }
+
     /// The validator (RFC 9110 section 8.8.3): a hash of everything that the representation is made of, the
     /// program's version among it.
     ///

@@ -151,13 +151,20 @@ impl Connection {
             Ok(ready) => *ready,
             Err(status) => return self.resume(waiter, &Err(status), shared),
         };
+        let Some(share) = shared.listings.share(ready.listing.bytes_held()) else {
+            return self.resume(waiter, &Err(503), shared);
+        };
         self.opening -= 1;
         let response = seek::list(waiter, &ready, shared);
         self.respond(waiter, Some(response), shared);
         let stream = waiter.asker.stream;
         if self.protocol.buffered(stream).is_some() {
             let listing = ready.listing;
-            self.listings.push(Sending { stream, listing });
+            self.listings.push(Sending {
+                stream,
+                listing,
+                share,
+            });
         }
     }
 

@@ -1,6 +1,8 @@
 //! Directory listings: read off the loop, then written piece by piece as the connection takes them.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -16,6 +18,56 @@ use crate::listing::{self, CHUNK_BYTES, Directory, Format, Listing, Policy, Quer
 use crate::response::{End, Segment};
 use crate::site::{SiteId, Symlinks, Treatment};
 
+/// Bytes of memory that the listings of a shard take together that are being sent. Stops: many who ask for a large
+/// directory and do not read, each of whom holds all of its entries.
+const MAX_HELD_BYTES: usize = 128 << 20;
+
+/// What the listings take that are being sent.
+#[derive(Debug)]
+pub(super) struct Held {
+    bytes: Rc<Cell<usize>>,
+    pub(super) most: usize,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self {
+            bytes: Rc::default(),
+            most: MAX_HELD_BYTES,
+        }
+    }
+}
+
+impl Held {
+    /// The share of a listing that takes so many bytes, if there is room: for a single one there always is. Those that take
+    /// no more than the piece that is written ahead of them do not count.
+    pub(super) fn share(&self, bytes: usize) -> Option<Share> {
+        let counted = if bytes > CHUNK_BYTES { bytes } else { 0 };
+        let before = self.bytes.get();
+        if counted > 0 && before > 0 && before + counted > self.most {
+            return None;
+        }
+        self.bytes.set(before + counted);
+        Some(Share {
+            all: Rc::clone(&self.bytes),
+            bytes: counted,
+        })
+    }
+}
+
+/// Given back when dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    all: Rc<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.set(self.all.get() - self.bytes);
+    }
+}
+
 /// A directory that was read.
 pub(super) struct Ready {
     pub(super) listing: Listing,
@@ -30,6 +82,8 @@ pub(super) type Listed = Result<Box<Ready>, u16>;
 pub(super) struct Sending {
     pub(super) stream: StreamId,
     pub(super) listing: Listing,
+    #[expect(dead_code, reason = "held, not looked at")]
+    pub(super) share: Share,
 }
 
 impl Sending {

@@ -17,7 +17,7 @@ use super::counters::Counters;
 use super::descriptors::Descriptors;
 use super::dirty::Dirty;
 use super::kernel_tls::KernelTls;
-use super::listings::Listed;
+use super::listings::{Held, Listed};
 use super::long;
 use super::offload::Offload;
 use super::open::{Jobs, Waiter};
@@ -71,6 +71,7 @@ pub(super) struct Shared {
     /// Files of which a digest is being made that no answer waits for.
     pub(super) being_digested: HashSet<Identity>,
     pub(super) digests: DigestCache,
+    pub(super) listings: Held,
     pub(super) jobs: Jobs,
     pub(super) offload: Offload<Waiter, Product>,
     /// Of the mounts, in their order.
@@ -138,6 +139,7 @@ impl Shared {
             being_coded: HashSet::new(),
             being_digested: HashSet::new(),
             digests: DigestCache::new(),
+            listings: Held::default(),
             jobs: Jobs::default(),
             offload,
             roots: OwnRoots::new(serving.roots)?,

@@ -4,6 +4,7 @@ mod deadlines;
 mod digests;
 mod half_closed;
 mod leftovers;
+mod listings;
 mod no_descriptors;
 mod panics;
 mod short_of_memory;

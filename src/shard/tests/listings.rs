@@ -1,0 +1,43 @@
+//! Listings of large directories, and who does not read them.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::sync::mpsc::channel;
+
+use super::{connect, control, run, shard};
+
+#[test]
+fn those_that_are_not_read_hold_no_more_than_so_much_memory() {
+    let root = tempfile::TempDir::new().unwrap();
+    for (folder, files) in [("large", 700), ("small", 5)] {
+        fs::create_dir(root.path().join(folder)).unwrap();
+        for n in 0..files {
+            File::create(root.path().join(format!("{folder}/{n:0>200}"))).unwrap();
+        }
+    }
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    shard.begin();
+    shard.shared.listings.most = 600_000;
+    let mut peers = Vec::new();
+    for (folder, status) in [
+        ("large", 200),
+        ("large", 200),
+        ("large", 503),
+        ("small", 200),
+        // Another time, with nobody there any more.
+        ("large", 200),
+    ] {
+        if peers.len() == 4 {
+            peers.clear();
+            run(&mut shard, |shard| shard.connections.is_empty());
+        }
+        let (_, mut peer) = connect(&mut shard);
+        write!(peer, "GET /{folder}/ HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut head = [0; 12];
+        run(&mut shard, |_| peer.read_exact(&mut head).is_ok());
+        let head = String::from_utf8_lossy(&head);
+        assert_eq!(head, format!("HTTP/1.1 {status}"), "{folder}");
+        peers.push(peer);
+    }
+}
