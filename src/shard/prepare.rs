@@ -270,8 +270,7 @@ fn read(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
         Way::DontCache => (Pages::DontCache, Some(BegunRead::DontCache)),
         _ => (Pages::Keep, None),
     };
-    let gather = outgoing.gather.as_mut();
-    let Some(buffer) = gather.and_then(|gather| gather.buffer_mut()) else {
+    let Some(buffer) = buffer_of(&mut outgoing.gather) else {
         return Step::Broken;
     };
     match ring.read_now(file.descriptor.as_fd(), buffer, segments, offset, pages) {
@@ -295,11 +294,7 @@ fn read(outgoing: &mut Outgoing, ring: &mut Ring, owner: Owner) -> Step {
 /// Copies what was read beside the slot into the holes at hand: how many bytes of them.
 fn place(outgoing: &mut Outgoing, from: &Gather, staged: &Staged, read: usize) -> usize {
     let (segments, count) = segments(&outgoing.plan, outgoing.ready);
-    let into = outgoing
-        .gather
-        .as_mut()
-        .and_then(|gather| gather.buffer_mut());
-    match (from.buffer(), into) {
+    match (from.buffer(), buffer_of(&mut outgoing.gather)) {
         (Some(from), Some(into)) => staged.place(from, read, into, &segments[..count]),
         _ => 0,
     }
@@ -321,11 +316,7 @@ fn seal(outgoing: &mut Outgoing, transport: &mut Transport) -> Step {
     let Transport::Session(session) = transport else {
         return Step::Broken;
     };
-    let Some(buffer) = outgoing
-        .gather
-        .as_mut()
-        .and_then(|gather| gather.buffer_mut())
-    else {
+    let Some(buffer) = buffer_of(&mut outgoing.gather) else {
         return Step::Broken;
     };
     let sealed = session.seal(buffer, &outgoing.plan.records);
@@ -336,6 +327,11 @@ fn seal(outgoing: &mut Outgoing, transport: &mut Transport) -> Step {
     } else {
         Step::Broken
     }
+}
+
+/// The slot, unless the ring has it.
+fn buffer_of(gather: &mut Option<Box<Gather>>) -> Option<&mut [u8]> {
+    gather.as_mut()?.buffer_mut()
 }
 
 /// Segments of one read: a slot has at most 64 full records or frames, and a few that are not.
@@ -392,11 +388,7 @@ fn run_limit(holes: &[Hole<FileRef>], end: usize) -> u64 {
 ///
 /// Bytes that no frame announces were promised by a head that is out, or in this slot: the connection cannot go on.
 fn fail(outgoing: &mut Outgoing, protocol: &mut Protocol, from: usize) -> Step {
-    let Some(buffer) = outgoing
-        .gather
-        .as_mut()
-        .and_then(|gather| gather.buffer_mut())
-    else {
+    let Some(buffer) = buffer_of(&mut outgoing.gather) else {
         return Step::Broken;
     };
     if !protocol.cut(&mut outgoing.plan, buffer, from) {
