@@ -5,6 +5,7 @@ mod digests;
 mod half_closed;
 mod leftovers;
 mod listings;
+mod mixed;
 mod no_descriptors;
 mod panics;
 mod short_of_memory;
