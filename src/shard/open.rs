@@ -104,6 +104,10 @@ impl Shared {
         if self.jobs.cold {
             return None;
         }
+        // Another answer would be kept, and then an older one of the job in its place.
+        if self.jobs.by_key.contains_key(key) {
+            return None;
+        }
         let Beneath {
             root,
             path,

@@ -1,0 +1,73 @@
+//! Files that are opened at once beside those that a job opens, and what is done with them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use super::{TURNS, connect, control, run, shard};
+use crate::shard::driver::Shard;
+use crate::uring::Event;
+
+fn ask(peer: &mut UnixStream, method: &str, path: &str) {
+    write!(peer, "{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+}
+
+/// Lets the shard run until so many bytes have come that `is_whole` says so.
+fn answer(
+    shard: &mut Shard<'_>,
+    peer: &mut UnixStream,
+    is_whole: impl Fn(&[u8]) -> bool,
+) -> Vec<u8> {
+    let mut said = Vec::new();
+    run(shard, |_| {
+        let mut piece = [0; 4_096];
+        if let Ok(n) = peer.read(&mut piece) {
+            said.extend_from_slice(&piece[..n]);
+        }
+        is_whole(&said)
+    });
+    said
+}
+
+#[test]
+fn a_job_that_is_slow_does_not_bring_an_older_version_back() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("file.txt"), "old").unwrap();
+    fs::write(root.path().join("next.txt"), "new").unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    shard.shared.jobs.cold = true;
+    let [mut first, mut second] = [(); 2].map(|()| connect(&mut shard).1);
+    ask(&mut first, "GET", "/file.txt");
+    // The disk takes its time.
+    let mut read = None;
+    for _ in 0..TURNS {
+        while let Some(completion) = shard.shared.ring.next() {
+            match completion.event {
+                Event::Read { .. } => read = Some(completion),
+                _ => shard.dispatch(completion),
+            }
+        }
+        if read.is_some() {
+            break;
+        }
+        shard.turn(0, || Duration::ZERO);
+        shard.shared.ring.wait(Duration::from_millis(1));
+    }
+    fs::rename(root.path().join("next.txt"), root.path().join("file.txt")).unwrap();
+    shard.shared.jobs.cold = false;
+    ask(&mut second, "GET", "/file.txt");
+    let mut turns = 0;
+    run(&mut shard, |_| {
+        turns += 1;
+        turns == 20
+    });
+    shard.dispatch(read.unwrap());
+    let ends = |said: &[u8]| said.ends_with(b"old") || said.ends_with(b"new");
+    let mut said = answer(&mut shard, &mut second, ends);
+    ask(&mut second, "GET", "/file.txt");
+    let again = answer(&mut shard, &mut second, ends);
+    assert_eq!(said.split_off(said.len() - 3), again[again.len() - 3..]);
+}
