@@ -59,7 +59,7 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// Wire bytes of its last slot.
     pub(super) last_slot: usize,
-    /// Some of that was read into the slot: there is to be room for more in the next.
+    /// Some of that could only be read into the slot: there is to be room for more in the next.
     pub(super) places: bool,
     /// Listings of which a part is to be appended to their answers yet.
     pub(super) listings: Vec<Sending>,

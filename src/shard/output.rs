@@ -181,7 +181,7 @@ impl Connection {
             return;
         }
         self.last_slot = plan.wire_len;
-        self.places = plan.holes.iter().any(|hole| !hole.gathered);
+        self.places = reader.is_none() && plan.holes.iter().any(|hole| !hole.gathered);
         if self.burst == MIN_BURST && self.last_slot < BULK {
             shared.answered_briefly = Some((self.key, shared.now_ns));
         }
@@ -234,12 +234,14 @@ impl Connection {
         }
     }
 
-    /// The right to read the next slot although it can be gathered, if it is. Not where nothing is copied; nor beside
-    /// other downloads: those of one file that move through it together, and so find it in the cache, would part.
+    /// The right to read the next slot although it can be gathered, if it is. Not where nothing is copied, or is read
+    /// anyway; nor beside other downloads: those of one file that move through it together, and so find it in the cache,
+    /// would part.
     fn reads(&mut self, burst: usize, shared: &Shared) -> Option<Reader> {
         let may = matches!(self.transport, Transport::Cleartext)
             && burst >= shared.long.least
             && !self.zero_copy.works()
+            && !self.places
             && shared.turns.are_few();
         if !may {
             return None;

@@ -11,7 +11,9 @@ use std::time::Duration;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::{connect, control, shard};
+use crate::files::PageCache;
 use crate::shard::driver::Shard;
+use crate::shard::long;
 
 const DATA: u8 = 0;
 const RST_STREAM: u8 = 3;
@@ -300,4 +302,33 @@ fn a_file_that_shrinks_meanwhile_ends_its_stream_and_no_other() {
         mixed |= scene.mixed;
     }
     assert!(mixed && resets > 40, "{resets}");
+}
+
+/// What decides between gathering and reading first is not asked where nothing can be gathered.
+#[test]
+fn what_cannot_be_gathered_is_not_read_in_place_of_that() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("large.bin"), vec![b'x'; 4 << 20]).unwrap();
+    for (page_cache, reads) in [(PageCache::Keep, true), (PageCache::Drop, false)] {
+        let (control, (reports, _reported)) = (control(), channel());
+        let mut shard = shard(root.path(), &control, &reports);
+        shard.shared.page_cache = page_cache;
+        shard.shared.long = long::Policy { after: 1, least: 1 };
+        let (_, mut peer) = connect(&mut shard);
+        peer.write_all(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let (mut left, mut read) = (4 << 20, false);
+        for _ in 0..100_000 {
+            shard.turn(0, || Duration::ZERO);
+            shard.shared.ring.wait(Duration::from_micros(10));
+            read |= shard.shared.reader.another().is_none();
+            let mut piece = [0; 30_000];
+            left -= peer.read(&mut piece).unwrap_or(0) as i64;
+            if left <= 0 {
+                break;
+            }
+        }
+        assert!(left <= 0);
+        assert_eq!(read, reads, "{page_cache:?}");
+    }
 }
