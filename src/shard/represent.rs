@@ -368,7 +368,8 @@ impl Representing<'_> {
         decision: &Decision,
         digests: &Digests,
     ) -> Response<FileRef> {
-        let reads = matches!(decision, Decision::Full | Decision::Partial(_));
+        let reads = self.request.method == Method::Get
+            && matches!(decision, Decision::Full | Decision::Partial(_));
         if reads && variant.bytes().is_none() {
             self.shared.map(variant.file(), self.asker);
         }

@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::{TURNS, connect, control, run, shard};
+use crate::files::{Found, Lookup};
 use crate::shard::driver::Shard;
 use crate::uring::Event;
 
@@ -70,4 +71,25 @@ fn a_job_that_is_slow_does_not_bring_an_older_version_back() {
     ask(&mut second, "GET", "/file.txt");
     let again = answer(&mut shard, &mut second, ends);
     assert_eq!(said.split_off(said.len() - 3), again[again.len() - 3..]);
+}
+
+#[test]
+fn a_file_is_mapped_for_who_gets_its_bytes() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::write(root.path().join("large.bin"), vec![b'x'; 100_000]).unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (_, mut peer) = connect(&mut shard);
+    for (method, len, mapped) in [("HEAD", 0, false), ("GET", 100_000, true)] {
+        ask(&mut peer, method, "/large.bin");
+        let head_end = |said: &[u8]| memchr::memmem::find(said, b"\r\n\r\n").map(|at| at + 4);
+        answer(&mut shard, &mut peer, |said| {
+            head_end(said).is_some_and(|end| said.len() == end + len)
+        });
+        let known = shard.shared.files.lookup(b"\0\0large.bin", 0);
+        let Lookup::Hit(Found::File(file)) = known else {
+            panic!("it is known");
+        };
+        assert_eq!(file.mapping().is_some(), mapped, "{method}");
+    }
 }
