@@ -97,16 +97,24 @@ struct Beneath {
 }
 
 impl Shared {
-    /// What the path of `key` leads to, which is one of `site`, where that can be told without waiting for a disk; if not, a
-    /// job tells. `beside` another file none is expected.
-    pub(super) fn open_now(&mut self, site: SiteId, key: &[u8], beside: bool) -> Option<Outcome> {
+    /// What the path of `key` leads to, which is one of `site`, where that can be told without waiting for a disk. `beside`
+    /// another file none is expected.
+    ///
+    /// # Errors
+    /// When a job has to tell ([`Shared::open`]): the file, if it is open and is only to be read.
+    pub(super) fn open_now(
+        &mut self,
+        site: SiteId,
+        key: &[u8],
+        beside: bool,
+    ) -> Result<Outcome, Option<Opened>> {
         #[cfg(test)]
         if self.jobs.cold {
-            return None;
+            return Err(None);
         }
         // Another answer would be kept, and then an older one of the job in its place.
         if self.jobs.by_key.contains_key(key) {
-            return None;
+            return Err(None);
         }
         let Beneath {
             root,
@@ -121,18 +129,21 @@ impl Shared {
                     Ok(describe(key.into(), treatment, opened, contents))
                 }
                 Looked::Unread(opened) => {
-                    let contents = Contents::Small(self.read_now(&opened)?);
+                    let Some(contents) = self.read_now(&opened) else {
+                        return Err(Some(opened));
+                    };
+                    let contents = Contents::Small(contents);
                     let treatment = self.treatment(site, &key[SITE_KEY_BYTES..]);
                     Ok(describe(key.into(), treatment, opened, contents))
                 }
-                Looked::Refused(_) => return None,
+                Looked::Refused(_) => return Err(None),
             },
             Err(errno) if status(errno) == 404 => Err(404),
             // A filter of system calls may refuse this one, and not the ring's.
-            Err(_) => return None,
+            Err(_) => return Err(None),
         };
         self.note_outcome(key, &outcome, beside);
-        Some(outcome)
+        Ok(outcome)
     }
 
     /// All of a small file, if it is in memory and as long as it said.
@@ -153,8 +164,15 @@ impl Shared {
         contents
     }
 
-    /// Has the path of `key` opened, which is one of `site`; `waiter` goes on when it is.
-    pub(super) fn open(&mut self, site: SiteId, key: &[u8], waiter: Waiter) {
+    /// Has the path of `key` opened, which is one of `site`, or read what [`Shared::open_now`] has opened; `waiter` goes on
+    /// when that is done.
+    pub(super) fn open(
+        &mut self,
+        site: SiteId,
+        key: &[u8],
+        opened: Option<Opened>,
+        waiter: Waiter,
+    ) {
         self.begun_opening += 1;
         if let Some(job) = self.jobs.by_key.get(key).copied()
             && let Some(job) = self.jobs.jobs.get_mut(job)
@@ -171,7 +189,10 @@ impl Shared {
             waiters: vec![waiter],
             opened: None,
         });
-        self.submit_open(job);
+        match opened {
+            Some(opened) => self.read(job, opened),
+            None => self.submit_open(job),
+        }
         // Only now: one that panicked before is waited for by nobody else.
         self.jobs.by_key.insert(key, job);
     }
@@ -262,14 +283,19 @@ impl Shared {
             Looked::Known(outcome) => Some(outcome),
             Looked::File(opened, contents) => self.described(owner, opened, contents),
             Looked::Unread(opened) => {
-                let mut gather = Gather::new();
-                gather.set_buffer(self.jobs.take_buffer());
-                let job = self.jobs.jobs.get_mut(owner)?;
-                let reading = job.opened.insert((opened, 0));
-                read_on(reading, gather, owner, &mut self.ring);
+                self.read(owner, opened);
                 None
             }
             Looked::Refused(errno) => self.refused(owner, errno),
+        }
+    }
+
+    fn read(&mut self, owner: Owner, opened: Opened) {
+        let mut gather = Gather::new();
+        gather.set_buffer(self.jobs.take_buffer());
+        if let Some(job) = self.jobs.jobs.get_mut(owner) {
+            let reading = job.opened.insert((opened, 0));
+            read_on(reading, gather, owner, &mut self.ring);
         }
     }
 

@@ -107,17 +107,18 @@ impl Representing<'_> {
                     key.extend_from_slice(&beside.base.key);
                     key.extend_from_slice(coding.suffix().as_bytes());
                     let found = match self.shared.files.lookup(&key, self.shared.now_ns) {
-                        Lookup::Hit(found) => Some(Ok(found)),
+                        Lookup::Hit(found) => Ok(Ok(found)),
                         Lookup::Open => self.shared.open_now(self.site, &key, true),
                     };
-                    if found.is_none() {
-                        let waiter = self.waiter(Stage::Beside(Box::new(beside)));
-                        self.shared.open(self.site, &key, waiter);
-                        self.shared.key = key;
-                        return None;
-                    }
-                    if let Some(Ok(Found::File(file))) = found {
-                        beside.found[beside.next] = Some(file);
+                    match found {
+                        Ok(Ok(Found::File(file))) => beside.found[beside.next] = Some(file),
+                        Ok(_) => {}
+                        Err(opened) => {
+                            let waiter = self.waiter(Stage::Beside(Box::new(beside)));
+                            self.shared.open(self.site, &key, opened, waiter);
+                            self.shared.key = key;
+                            return None;
+                        }
                     }
                     self.shared.key = key;
                 }

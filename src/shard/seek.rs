@@ -289,15 +289,16 @@ impl<'a> Search<'a> {
 
     /// Opens what is not known: `None` where that takes time and a job was begun.
     fn open(&mut self, stage: &Stage, key: &[u8]) -> Option<Step> {
-        if let Some(outcome) = self.shared.open_now(self.site, key, false) {
-            return Some(self.conclude(stage, &outcome));
-        }
+        let opened = match self.shared.open_now(self.site, key, false) {
+            Ok(outcome) => return Some(self.conclude(stage, &outcome)),
+            Err(opened) => opened,
+        };
         let waiter = Waiter {
             asker: self.asker,
             stage: stage.clone(),
             request: WaitingRequest::new(self.request),
         };
-        self.shared.open(self.site, key, waiter);
+        self.shared.open(self.site, key, opened, waiter);
         None
     }
 

@@ -93,3 +93,37 @@ fn a_file_is_mapped_for_who_gets_its_bytes() {
         assert_eq!(file.mapping().is_some(), mapped, "{method}");
     }
 }
+
+/// Where a file system has no memory of its files' contents, as one in user space, each opening asks another program.
+#[test]
+fn a_file_whose_contents_are_not_in_memory_is_opened_once() {
+    let root = tempfile::TempDir::new().unwrap();
+    let path = root.path().join("file.txt");
+    fs::write(&path, "from disk").unwrap();
+    let file = fs::File::open(&path).unwrap();
+    file.sync_all().unwrap();
+    // In a file system that is in memory alone it stays there.
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (_, mut peer) = connect(&mut shard);
+    ask(&mut peer, "GET", "/file.txt");
+    let mut said = Vec::new();
+    for _ in 0..TURNS {
+        while let Some(completion) = shard.shared.ring.next() {
+            let opened = matches!(completion.event, Event::Opened { .. });
+            assert!(!opened, "it is open already");
+            shard.dispatch(completion);
+        }
+        shard.turn(0, || Duration::ZERO);
+        shard.shared.ring.wait(Duration::from_millis(1));
+        let mut piece = [0; 4_096];
+        if let Ok(n) = peer.read(&mut piece) {
+            said.extend_from_slice(&piece[..n]);
+        }
+        if said.ends_with(b"from disk") {
+            return;
+        }
+    }
+    panic!("it was not answered");
+}
