@@ -4,13 +4,14 @@
 
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ringlane::listing::{
     Directory, Entries, Entry, Format, Kind, Listing, MAX_ENTRIES, Policy, Query, read,
 };
+use ringlane::uring::Opener;
 
 const COUNT: usize = 100_000;
 
@@ -25,7 +26,9 @@ fn read_all(folder: &Path) -> Entries {
         root: folder.as_fd(),
         path: b"",
     };
-    read(directory, Policy::default()).unwrap()
+    let mut opener = Opener::default();
+    let mut open = |base: BorrowedFd<'_>, path: &[u8], resolve| opener.open(base, path, resolve);
+    read(directory, Policy::default(), &mut open).unwrap()
 }
 
 /// Resident memory of this process in bytes (proc_pid_status(5)).

@@ -27,5 +27,5 @@ mod render;
 pub use entries::{Entries, Entry, Kind};
 pub use page::CONTENT_SECURITY_POLICY;
 pub use query::{Order, Query, Sort};
-pub use read::{Directory, MAX_ENTRIES, Policy, Symlinks, read};
+pub use read::{Directory, MAX_ENTRIES, Open, Policy, Symlinks, read};
 pub use render::{CHUNK_BYTES, Format, Listing};

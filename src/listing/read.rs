@@ -1,12 +1,11 @@
-//! Reading a directory: getdents64(2), statx(2), and openat2(2) for symbolic links.
+//! Reading a directory: getdents64(2), statx(2), and for symbolic links openat2(2), or what stands in for it.
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, openat, openat2,
-    statx,
+    AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, openat, statx,
 };
 use rustix::io::Errno;
 
@@ -55,7 +54,10 @@ pub struct Directory<'a> {
     pub path: &'a [u8],
 }
 
-/// Reads a directory's entries, in no particular order.
+/// Opens a path, relative to a directory, to be looked at (`O_PATH`), as openat2(2) does.
+pub type Open<'a> = dyn FnMut(BorrowedFd<'_>, &[u8], ResolveFlags) -> Result<OwnedFd, Errno> + 'a;
+
+/// Reads a directory's entries, in no particular order; `open` opens what links lead to.
 ///
 /// Regular files and directories are taken, symbolic links to them as `policy` says, and nothing else. An entry that
 /// vanishes meanwhile, that may not be looked at, that leads nowhere or whose name holds a control byte is left out: it
@@ -65,14 +67,15 @@ pub struct Directory<'a> {
 /// Those of opening the directory and of getdents64(2): `ENOENT` where it was removed, `ENOTDIR` where it is none,
 /// `EACCES` where it may not be read; of the entries' errors only those that are the process's own: `EMFILE`,
 /// `ENFILE`, `ENOMEM`.
-pub fn read(directory: Directory<'_>, policy: Policy) -> io::Result<Entries> {
-    Ok(read_up_to(MAX_ENTRIES, directory, policy)?)
+pub fn read(directory: Directory<'_>, policy: Policy, open: &mut Open<'_>) -> io::Result<Entries> {
+    Ok(read_up_to(MAX_ENTRIES, directory, policy, open)?)
 }
 
 fn read_up_to(
     max_entries: usize,
     directory: Directory<'_>,
     policy: Policy,
+    open: &mut Open<'_>,
 ) -> Result<Entries, Errno> {
     // Opened anew: another request may be reading through the same descriptor, which has but one position.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -88,12 +91,12 @@ fn read_up_to(
             continue;
         }
         let facts = match next.file_type() {
-            FileType::Symlink => links.follow(own.as_fd(), name),
+            FileType::Symlink => links.follow(own.as_fd(), name, open),
             FileType::RegularFile | FileType::Directory => look(own.as_fd(), name),
             // The file system does not say; or another was put in its place since.
             FileType::Unknown => match look(own.as_fd(), name) {
                 Ok(facts) if file_type(&facts) == FileType::Symlink => {
-                    links.follow(own.as_fd(), name)
+                    links.follow(own.as_fd(), name, open)
                 }
                 looked => looked,
             },
@@ -172,16 +175,14 @@ impl<'a> Links<'a> {
     }
 
     /// What a link leads to. `directory` is the one that holds it.
-    fn follow(&mut self, directory: BorrowedFd<'_>, name: &CStr) -> Result<Statx, Errno> {
-        let open = |base: BorrowedFd<'_>, path: &[u8], resolve| {
-            let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
-            openat2(
-                base,
-                path,
-                OFlags::PATH | OFlags::CLOEXEC,
-                Mode::empty(),
-                resolve,
-            )
+    fn follow(
+        &mut self,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        open: &mut Open<'_>,
+    ) -> Result<Statx, Errno> {
+        let mut open = |base: BorrowedFd<'_>, path: &[u8], resolve| {
+            open(base, path, resolve | ResolveFlags::NO_MAGICLINKS)
         };
         let mut attempts = RESOLVE_ATTEMPTS;
         let target = loop {
@@ -229,7 +230,8 @@ mod tests {
         };
         // What is not listed does not count.
         for (limit, len, truncated) in [(0, 0, true), (2, 2, true), (3, 3, false), (4, 3, false)] {
-            let entries = read_up_to(limit, directory, Policy::default()).unwrap();
+            let mut open = |_: BorrowedFd<'_>, _: &[u8], _| Err(Errno::NOENT);
+            let entries = read_up_to(limit, directory, Policy::default(), &mut open).unwrap();
             assert_eq!((entries.len(), entries.is_truncated()), (len, truncated));
         }
     }

@@ -1,10 +1,10 @@
 //! Directory listings: read off the loop, then written piece by piece as the connection takes them.
 
 use std::cell::Cell;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::ResolveFlags;
 use rustix::io::Errno;
 
 use super::answer::{Field, Request};
@@ -17,6 +17,7 @@ use crate::http::{Accept, EntityTag, ListingType};
 use crate::listing::{self, CHUNK_BYTES, Directory, Format, Listing, Policy, Query};
 use crate::response::{End, Segment};
 use crate::site::{SiteId, Symlinks, Treatment};
+use crate::uring::Opener;
 
 /// Bytes of memory that the listings of a shard take together that are being sent. Stops: many who ask for a large
 /// directory and do not read, each of whom holds all of its entries.
@@ -169,19 +170,16 @@ fn read(
         Symlinks::None => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
         Symlinks::All => ResolveFlags::empty(),
     };
-    let descriptor = rustix::fs::openat2(
-        root,
-        if path.is_empty() { b"." } else { path },
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-        resolve | ResolveFlags::NO_MAGICLINKS,
-    )
-    .map_err(status)?;
+    let mut opener = Opener::default();
+    let mut open = |base: BorrowedFd<'_>, path: &[u8], resolve| opener.open(base, path, resolve);
+    let path_or_root = if path.is_empty() { b"." } else { path };
+    let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
+    let descriptor = open(root.as_fd(), path_or_root, resolve).map_err(status)?;
     let directory = Directory {
         descriptor: descriptor.as_fd(),
         root: root.as_fd(),
         path,
     };
-    listing::read(directory, policy)
+    listing::read(directory, policy, &mut open)
         .map_err(|error| Errno::from_io_error(&error).map_or(500, status))
 }

@@ -11,6 +11,7 @@
 //! - [`Mapping`]: a file's pages for the kernel to send from, never read by this process.
 //! - [`Gather`]: what one send carries: stretches of a lease, of mappings, and shared bytes.
 //! - [`Slab`]: who asked for operations, by slot and generation.
+//! - [`Opener`]: opens paths where a thread may wait.
 //! - [`SetupError`]: why a ring cannot be had here, and what to do about it.
 //!
 //! In tests a ring may have a simulated kernel at its other end (`simulated`).
@@ -26,6 +27,7 @@ pub mod inherit;
 mod kernel_tls;
 mod mapping;
 mod op;
+mod opener;
 mod park;
 mod probe;
 mod queues;
@@ -44,6 +46,7 @@ pub use gather::{Front, Gather};
 pub use kernel_tls::{TlsKey, TlsKeys};
 pub use mapping::Mapping;
 pub use op::{Completion, Event, Owner, UserData};
+pub use opener::Opener;
 pub use park::read_eventfd;
 pub use probe::SetupError;
 pub use queues::{Batch, RingCounters};

@@ -3,17 +3,25 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use ringlane::listing::{Directory, Entries, Kind, Policy, Symlinks, read};
+use ringlane::listing::{self, Directory, Entries, Kind, Policy, Symlinks};
+use ringlane::uring::Opener;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 pub(crate) const EVERYTHING: Policy = Policy {
     hidden: true,
     symlinks: Symlinks::All,
 };
+
+/// Reads a directory as the server does.
+pub(crate) fn read(directory: Directory<'_>, policy: Policy) -> io::Result<Entries> {
+    let mut opener = Opener::default();
+    let mut open = |base: BorrowedFd<'_>, path: &[u8], resolve| opener.open(base, path, resolve);
+    listing::read(directory, policy, &mut open)
+}
 
 pub(crate) struct Folder {
     held: tempfile::TempDir,

@@ -7,12 +7,10 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, UNIX_EPOCH};
 
-use ringlane::listing::{
-    CHUNK_BYTES, Directory, Format, Kind, Listing, Policy, Query, Symlinks, read,
-};
+use ringlane::listing::{CHUNK_BYTES, Directory, Format, Kind, Listing, Policy, Query, Symlinks};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, mknodat, openat2};
 
-use super::folder::{EVERYTHING, Folder};
+use super::folder::{EVERYTHING, Folder, read};
 
 fn symlinks(symlinks: Symlinks) -> Policy {
     Policy {

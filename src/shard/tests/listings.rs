@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::sync::mpsc::channel;
+use std::thread;
 
 use super::{connect, control, run, shard};
+use crate::uring::tests::refuse_openat2;
 
 #[test]
 fn those_that_are_not_read_hold_no_more_than_so_much_memory() {
@@ -40,4 +42,31 @@ fn those_that_are_not_read_hold_no_more_than_so_much_memory() {
         assert_eq!(head, format!("HTTP/1.1 {status}"), "{folder}");
         peers.push(peer);
     }
+}
+
+/// As in a unit of systemd with a user of its own.
+#[test]
+fn folders_are_listed_where_openat2_is_refused() {
+    let root = tempfile::TempDir::new().unwrap();
+    fs::create_dir(root.path().join("folder")).unwrap();
+    File::create(root.path().join("folder/file")).unwrap();
+    std::os::unix::fs::symlink("file", root.path().join("folder/link")).unwrap();
+    let listed = || {
+        refuse_openat2();
+        let (control, (reports, _reported)) = (control(), channel());
+        let mut shard = shard(root.path(), &control, &reports);
+        shard.begin();
+        let (_, mut peer) = connect(&mut shard);
+        peer.write_all(b"GET /folder/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut said = Vec::new();
+        run(&mut shard, |_| peer.read_to_end(&mut said).is_ok());
+        String::from_utf8(said).unwrap()
+    };
+    let said = thread::scope(|scope| scope.spawn(listed).join().unwrap());
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    assert!(
+        said.contains("href=\"file\"") && said.contains("href=\"link\""),
+        "{said}"
+    );
 }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::*;
@@ -242,4 +242,35 @@ fn dropped_pages_are_not_in_memory_and_nobody_is_told() {
         "dropped when asked directly, but not through the ring"
     );
     println!("skipped: the file system keeps its pages, or does not tell");
+}
+
+#[test]
+fn where_openat2_is_refused_the_operation_of_a_ring_stands_in_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "12345").unwrap();
+    std::os::unix::fs::symlink("../..", folder.path().join("out")).unwrap();
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let root = rustix::fs::open(folder.path(), flags, Mode::empty()).unwrap();
+    let look = || {
+        let mut opener = Opener::default();
+        for _ in 0..2 {
+            for (path, found) in [
+                (&b"file"[..], Ok(5)),
+                (b"none", Err(Errno::NOENT)),
+                (b"out", Err(Errno::XDEV)),
+                (b"a\0b", Err(Errno::INVAL)),
+            ] {
+                let opened = opener.open(root.as_fd(), path, ResolveFlags::BENEATH);
+                let len = opened.map(|file| rustix::fs::fstat(file).unwrap().st_size);
+                assert_eq!(len, found, "{}", path.escape_ascii());
+            }
+        }
+    };
+    look();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            refuse_openat2();
+            look();
+        });
+    });
 }

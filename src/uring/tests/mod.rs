@@ -28,6 +28,42 @@ const OPTIONS: RingOptions = RingOptions {
     arena_bytes: 4 << 20,
 };
 
+/// Has openat2(2) refused to this thread and to those that it starts, as systemd does it.
+pub(crate) fn refuse_openat2() {
+    let step = |code: u32, jf, k| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf,
+        k,
+    };
+    let refusal = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    let mut steps = [
+        // The number of the call.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            1,
+            libc::SYS_openat2 as u32,
+        ),
+        step(libc::BPF_RET | libc::BPF_K, 0, refusal),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: steps.len() as u16,
+        filter: steps.as_mut_ptr(),
+    };
+    // SAFETY: the kernel copies the program, of which both parts are there.
+    let refuses = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ) == 0
+    };
+    assert!(refuses);
+}
+
 fn ring() -> Ring {
     Ring::new(&OPTIONS).unwrap()
 }

@@ -1,7 +1,7 @@
 //! A directory on disk, to be listed: what reads directories is no part of the ring.
 
 use std::fs::{self, File};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 
 use crate::listing::{self, Directory, Format, Listing, Policy, Query, Symlinks};
+use crate::uring::Opener;
 
 /// The name of the directory in the root.
 pub(super) const DIRECTORY: &str = "list";
@@ -59,7 +60,9 @@ impl Folder {
             hidden: false,
             symlinks: Symlinks::Beneath,
         };
-        let entries = listing::read(directory, policy).unwrap();
+        let mut opener = Opener::default();
+        let mut open = |base: BorrowedFd<'_>, path: &[u8], how| opener.open(base, path, how);
+        let entries = listing::read(directory, policy, &mut open).unwrap();
         let pieces = Listing::new(path, entries, Query::parse(b""), Format::Html);
         pieces.collect::<Vec<_>>().concat().into()
     }
