@@ -492,7 +492,7 @@ impl<F: Source> Slot<'_, F> {
 
     /// Whether a hole of `source` takes no room here.
     fn gathers(&self, source: Option<&F>) -> bool {
-        self.layout == Layout::Gathered && source.is_some_and(F::is_mapped)
+        matches!(self.layout, Layout::Gathered) && source.is_some_and(F::is_mapped)
     }
 }
 

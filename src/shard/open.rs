@@ -57,9 +57,8 @@ pub(super) struct Jobs {
     by_key: HashMap<Rc<[u8]>, Owner>,
     /// Memory that small files were read into, for the next: much at once is dear to ask for.
     buffers: Vec<Lease>,
-    /// Nothing is found in the kernel's memory.
-    #[cfg(test)]
-    pub(super) cold: bool,
+    /// Nothing is opened at once: openat2(2) is refused, as it is under the unit of systemd ([`Opener`](crate::uring::Opener)).
+    pub(super) only: bool,
 }
 
 impl Jobs {
@@ -108,12 +107,8 @@ impl Shared {
         key: &[u8],
         beside: bool,
     ) -> Result<Outcome, Option<Opened>> {
-        #[cfg(test)]
-        if self.jobs.cold {
-            return Err(None);
-        }
-        // Another answer would be kept, and then an older one of the job in its place.
-        if self.jobs.by_key.contains_key(key) {
+        // Where there is a job, another answer would be kept, and then an older one of the job in its place.
+        if self.jobs.only || self.jobs.by_key.contains_key(key) {
             return Err(None);
         }
         let Beneath {
@@ -140,7 +135,10 @@ impl Shared {
             },
             Err(errno) if status(errno) == 404 => Err(404),
             // A filter of system calls may refuse this one, and not the ring's.
-            Err(_) => return Err(None),
+            Err(errno) => {
+                self.jobs.only = errno == Errno::NOSYS;
+                return Err(None);
+            }
         };
         self.note_outcome(key, &outcome, beside);
         Ok(outcome)

@@ -61,12 +61,16 @@ fn folders_are_listed_where_openat2_is_refused() {
             .unwrap();
         let mut said = Vec::new();
         run(&mut shard, |_| peer.read_to_end(&mut said).is_ok());
-        String::from_utf8(said).unwrap()
+        (String::from_utf8(said).unwrap(), shard.shared.jobs.only)
     };
-    let said = thread::scope(|scope| scope.spawn(listed).join().unwrap());
+    let (said, only_jobs) = thread::scope(|scope| scope.spawn(listed).join().unwrap());
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     assert!(
         said.contains("href=\"file\"") && said.contains("href=\"link\""),
         "{said}"
+    );
+    assert!(
+        only_jobs,
+        "the index file was looked for by the ring, and all is from then on"
     );
 }

@@ -240,7 +240,7 @@ fn whatever_is_gathered_and_whatever_is_not_each_stream_gets_its_file() {
         let (control, (reports, _reported)) = (control(), channel());
         let mut shard = shard(root.path(), &control, &reports);
         // Some by jobs, some at once.
-        shard.shared.jobs.cold = seed % 2 == 0;
+        shard.shared.jobs.only = seed % 2 == 0;
         let mut scene = Scene::new(&mut shard, seed);
         let mut asked = Vec::new();
         // Some come again while they are being sent, and are mapped then.

@@ -39,7 +39,7 @@ fn a_job_that_is_slow_does_not_bring_an_older_version_back() {
     fs::write(root.path().join("next.txt"), "new").unwrap();
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
-    shard.shared.jobs.cold = true;
+    shard.shared.jobs.only = true;
     let [mut first, mut second] = [(); 2].map(|()| connect(&mut shard).1);
     ask(&mut first, "GET", "/file.txt");
     // The disk takes its time.
@@ -58,7 +58,7 @@ fn a_job_that_is_slow_does_not_bring_an_older_version_back() {
         shard.shared.ring.wait(Duration::from_millis(1));
     }
     fs::rename(root.path().join("next.txt"), root.path().join("file.txt")).unwrap();
-    shard.shared.jobs.cold = false;
+    shard.shared.jobs.only = false;
     ask(&mut second, "GET", "/file.txt");
     let mut turns = 0;
     run(&mut shard, |_| {

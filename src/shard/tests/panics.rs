@@ -90,7 +90,7 @@ fn a_panic_while_a_file_is_opened_is_an_answer_to_who_waits_for_it() {
     fs::write(root.path().join("file.txt"), "still here").unwrap();
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
-    shard.shared.jobs.cold = true;
+    shard.shared.jobs.only = true;
     let (_, mut peer) = connect(&mut shard);
     ask(&mut shard, &mut peer, "/kept.txt", ("HTTP/1.1 200", "kept"));
 

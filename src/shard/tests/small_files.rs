@@ -15,7 +15,7 @@ fn a_file_that_holds_more_than_it_says_is_read_once() {
     fs::write(root.path().join("file.txt"), "short").unwrap();
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
-    shard.shared.jobs.cold = true;
+    shard.shared.jobs.only = true;
     let (_, mut peer) = connect(&mut shard);
     peer.write_all(b"GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
