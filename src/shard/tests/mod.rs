@@ -1,5 +1,6 @@
 //! A whole shard without its executor: turn by turn, on a ring of its own.
 
+mod at_once;
 mod deadlines;
 mod digests;
 mod half_closed;
@@ -7,7 +8,6 @@ mod leftovers;
 mod listings;
 mod mixed;
 mod no_descriptors;
-mod opening;
 mod panics;
 mod short_of_memory;
 mod simulation;
