@@ -169,9 +169,7 @@ impl Connection {
                 }
                 match data {
                     Ok(bytes) if bytes.is_empty() => self.peer_ended(shared),
-                    Ok(mut bytes) if self.phase == Phase::Open && !self.abandoned => {
-                        self.handle_bytes(&mut bytes, shared)
-                    }
+                    Ok(mut bytes) if self.answers() => self.handle_bytes(&mut bytes, shared),
                     // Lingering or closing: thrown away. Without a free buffer: armed again below, when this turn has
                     // given its buffers back.
                     Ok(_) | Err(Errno::NOBUFS | Errno::CANCELED | Errno::INTR | Errno::AGAIN) => {}
@@ -277,6 +275,11 @@ impl Connection {
         {
             shared.timers.start(timer, self.key, shared.now_ns);
         }
+    }
+
+    /// Whether anything may still be answered: nothing is looked for, coded or hashed for one that is ending.
+    pub(super) fn answers(&self) -> bool {
+        self.phase == Phase::Open && !self.abandoned
     }
 
     /// Stops after what is in flight.

@@ -110,6 +110,9 @@ impl Connection {
     /// A request whose file was opened is answered, or waits for something else.
     pub(super) fn resume(&mut self, waiter: &Waiter, outcome: &Outcome, shared: &mut Shared) {
         self.opening -= 1;
+        if !self.answers() {
+            return;
+        }
         let response = seek::resume(waiter, outcome, shared);
         self.respond(waiter, response, shared);
     }

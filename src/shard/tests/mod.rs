@@ -8,6 +8,7 @@ mod leftovers;
 mod listings;
 mod mixed;
 mod no_descriptors;
+mod opening;
 mod panics;
 mod short_of_memory;
 mod simulation;
