@@ -174,7 +174,8 @@ fn read(
     let mut open = |base: BorrowedFd<'_>, path: &[u8], resolve| opener.open(base, path, resolve);
     let path_or_root = if path.is_empty() { b"." } else { path };
     let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
-    let descriptor = open(root.as_fd(), path_or_root, resolve).map_err(status)?;
+    let opened = rustix::io::retry_on_intr(|| open(root.as_fd(), path_or_root, resolve));
+    let descriptor = opened.map_err(status)?;
     let directory = Directory {
         descriptor: descriptor.as_fd(),
         root: root.as_fd(),

@@ -352,9 +352,11 @@ impl Shared {
         self.described(owner, opened, Contents::Small(contents))
     }
 
-    /// A path could not be opened: it is tried again for as long as files that nobody is reading can make room for it.
+    /// A path could not be opened: it is tried again for as long as files that nobody is reading can make room for it, and
+    /// where a signal came between, as file systems in user space tell of.
     fn refused(&mut self, owner: Owner, errno: Errno) -> Option<Outcome> {
-        if matches!(errno, Errno::MFILE | Errno::NFILE) && self.files.evict_file() {
+        let full = matches!(errno, Errno::MFILE | Errno::NFILE);
+        if errno == Errno::INTR || full && self.files.evict_file() {
             self.submit_open(owner);
             return None;
         }

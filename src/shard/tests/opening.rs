@@ -29,6 +29,25 @@ fn ask(shard: &mut Shard<'_>, root: &Path) -> (Owner, UnixStream, Owner) {
 }
 
 #[test]
+fn what_a_signal_interrupts_is_tried_again() {
+    let root = tempfile::TempDir::new().unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (_, mut peer, job) = ask(&mut shard, root.path());
+    let file = Err(Errno::INTR);
+    shard.dispatch(Completion {
+        owner: job,
+        event: Event::Opened { file },
+    });
+    let mut said = Vec::new();
+    run(&mut shard, |_| {
+        let _ = peer.read_to_end(&mut said);
+        !said.is_empty()
+    });
+    assert!(said.starts_with(b"HTTP/1.1 200 ") && said.ends_with(b"still here"));
+}
+
+#[test]
 fn nothing_is_looked_for_where_nothing_can_be_answered() {
     let root = tempfile::TempDir::new().unwrap();
     let (control, (reports, _reported)) = (control(), channel());
