@@ -97,7 +97,7 @@ pub(super) struct Shard<'a> {
     /// No warning about accepting before this.
     warn_from_ns: u64,
     /// Nothing is accepted before this.
-    accept_from_ns: u64,
+    pub(super) accept_from_ns: u64,
     /// Listeners to be armed again then.
     paused: Vec<usize>,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -366,8 +366,7 @@ impl<'a> Shard<'a> {
                     self.begin_connection(index, socket);
                 }
             }
-            // The peer gave up, or a signal came: nothing is amiss.
-            Err(Errno::CONNABORTED | Errno::INTR | Errno::CANCELED) => {}
+            Err(errno) if is_passing(errno) => {}
             Err(errno) => self.pause_accepting(errno),
         }
         if more {
@@ -385,7 +384,7 @@ impl<'a> Shard<'a> {
         }
     }
 
-    /// Descriptors or memory have run out: who else comes waits until there are some.
+    /// Descriptors or memory have run out, or a listener is broken: who else comes waits until that may be over.
     fn pause_accepting(&mut self, errno: Errno) {
         if self.shared.now_ns < self.accept_from_ns {
             return;
@@ -394,7 +393,12 @@ impl<'a> Shard<'a> {
         self.shared.files.make_room(self.shared.now_ns);
         if self.shared.now_ns >= self.warn_from_ns {
             self.warn_from_ns = self.shared.now_ns + WARN_EVERY_NS;
-            tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
+            match errno {
+                Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => {
+                    tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
+                }
+                _ => tracing::warn!(%errno, "accepting pauses: it failed"),
+            }
         }
         self.stop_accepting();
     }
@@ -541,6 +545,28 @@ impl<'a> Shard<'a> {
         snapshot.in_flight = self.shared.ring.in_flight();
         snapshot
     }
+}
+
+/// Whether the next connection may be accepted at once: what failed is the one that was to be, by its network or a
+/// firewall (accept(2) lists these), or a signal came.
+fn is_passing(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::CONNABORTED
+            | Errno::INTR
+            | Errno::CANCELED
+            | Errno::AGAIN
+            | Errno::PERM
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::OPNOTSUPP
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::NONET
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::TIMEDOUT
+    )
 }
 
 fn since_epoch() -> Duration {

@@ -1,6 +1,7 @@
 //! A whole shard without its executor: turn by turn, on a ring of its own.
 
 mod at_once;
+mod accepting;
 mod deadlines;
 mod digests;
 mod half_closed;
