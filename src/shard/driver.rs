@@ -492,6 +492,10 @@ impl<'a> Shard<'a> {
     fn expire(&mut self) -> bool {
         self.expire_ns = self.shared.now_ns + EXPIRE_EVERY_NS;
         self.shared.files.forget_unused(self.shared.now_ns);
+        let connections = &self.connections;
+        self.shared
+            .timers
+            .sweep(|owner| connections.contains(owner));
         let mut any = false;
         while let Some((timer, key)) = self.shared.timers.expired(self.shared.now_ns) {
             any = true;

@@ -102,22 +102,57 @@ impl Watch {
 /// came and went have as many timers running.
 const TICK_NS: u64 = 10_000_000;
 
+/// So many timers of a kind, and less than twice as many as are still of somebody, are kept without a look at whose they are.
+const SWEPT_FROM: usize = 4_096;
+
+/// The deadlines of one kind.
+#[derive(Debug)]
+struct Queue {
+    timers: VecDeque<(u64, Owner)>,
+    /// Grown to this many it is swept.
+    sweep_at: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            timers: VecDeque::new(),
+            sweep_at: SWEPT_FROM,
+        }
+    }
+}
+
 /// The deadlines of one shard.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    queues: [VecDeque<(u64, Owner)>; TIMERS.len()],
+    queues: [Queue; TIMERS.len()],
 }
 
 impl Timers {
     /// Starts a timer. There is no stopping it: who is told asks whether it still matters.
     pub(super) fn start(&mut self, timer: Timer, owner: Owner, now_ns: u64) {
-        self.queues[timer as usize].push_back((now_ns + timer.after_ns(), owner));
+        let deadline = now_ns + timer.after_ns();
+        self.queues[timer as usize]
+            .timers
+            .push_back((deadline, owner));
+    }
+
+    /// Forgets the timers of those who are gone, where there are many: 20,000 connections a second would leave more than a
+    /// million of the longest.
+    pub(super) fn sweep(&mut self, is_there: impl Fn(Owner) -> bool) {
+        for Queue { timers, sweep_at } in &mut self.queues {
+            if timers.len() >= *sweep_at {
+                timers.retain(|&(_, owner)| is_there(owner));
+                *sweep_at = SWEPT_FROM.max(2 * timers.len());
+                timers.shrink_to(*sweep_at);
+            }
+        }
     }
 
     /// The next timer that has expired.
     pub(super) fn expired(&mut self, now_ns: u64) -> Option<(Timer, Owner)> {
         TIMERS.into_iter().find_map(|timer| {
-            let queue = &mut self.queues[timer as usize];
+            let queue = &mut self.queues[timer as usize].timers;
             let due = queue
                 .front()
                 .is_some_and(|&(deadline, _)| deadline <= now_ns);
@@ -133,7 +168,7 @@ impl Timers {
     pub(super) fn next_ns(&self) -> Option<u64> {
         self.queues
             .iter()
-            .filter_map(|queue| queue.front().map(|&(deadline, _)| deadline))
+            .filter_map(|queue| queue.timers.front().map(|&(deadline, _)| deadline))
             .min()
             .map(|deadline| deadline.next_multiple_of(TICK_NS))
     }
@@ -169,6 +204,26 @@ mod tests {
             Some((Timer::Lingering, owner(1)))
         );
         assert_eq!(timers.next_ns(), None);
+    }
+
+    #[test]
+    fn connections_that_are_gone_leave_few_timers() {
+        let mut timers = Timers::default();
+        for slot in 0..1_000_000 {
+            let owner = Owner {
+                slot,
+                generation: 0,
+            };
+            timers.start(Timer::CoreMuchLater, owner, u64::from(slot));
+            if slot % 100 == 0 {
+                timers.sweep(|owner| owner.slot % 1_000 == 0);
+            }
+        }
+        let queue = &timers.queues[Timer::CoreMuchLater as usize].timers;
+        let kept = queue.iter().filter(|(_, owner)| owner.slot % 1_000 == 0);
+        assert_eq!(kept.count(), 1_000, "all of those who are there");
+        assert!(queue.len() <= SWEPT_FROM + 100 && queue.capacity() <= 2 * SWEPT_FROM);
+        assert!(queue.iter().is_sorted_by_key(|(deadline, _)| *deadline));
     }
 
     #[test]

@@ -56,6 +56,12 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Whether a key is still valid.
+    pub fn contains(&self, key: Owner) -> bool {
+        let entry = self.entries.get(key.slot as usize);
+        entry.is_some_and(|entry| entry.generation == key.generation && entry.value.is_some())
+    }
+
     /// Takes the value out; its key is never valid again.
     pub fn remove(&mut self, key: Owner) -> Option<T> {
         let entry = self.entries.get_mut(key.slot as usize)?;
@@ -107,6 +113,7 @@ mod tests {
         let second = slab.insert_with(|_| 'b');
         assert_eq!(first.slot, second.slot);
         assert_eq!(slab.get_mut(first), None);
+        assert!(!slab.contains(first) && slab.contains(second));
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.get_mut(second), Some(&mut 'b'));
         assert_eq!((slab.len(), slab.keys()), (1, vec![second]));
