@@ -6,6 +6,7 @@
 
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -47,7 +48,7 @@ pub(super) struct Offload<W, P> {
     sender: Sender<(Owner, Option<P>)>,
     products: Receiver<(Owner, Option<P>)>,
     /// The pipe that wakes the shard.
-    pub(super) wake: OwnedFd,
+    pub(super) wake: Arc<OwnedFd>,
     affinity: CpuSet,
     /// Work that is done when a simulation says so, and not by the thread.
     #[cfg(test)]
@@ -64,14 +65,14 @@ impl<W, P: Send + 'static> Offload<W, P> {
             workers: [None, None],
             sender,
             products,
-            wake,
+            wake: Arc::new(wake),
             affinity,
             #[cfg(test)]
             held: None,
         }
     }
 
-    /// Has `work` done; or says `false`: there is too much of it already, or descriptors have run out.
+    /// Has `work` done; or says `false`: there is too much of it already.
     pub(super) fn begin(
         &mut self,
         lane: Lane,
@@ -81,15 +82,12 @@ impl<W, P: Send + 'static> Offload<W, P> {
         if self.begun[lane as usize] >= lane.most() {
             return false;
         }
-        let Ok(wake) = self.wake.try_clone() else {
-            return false;
-        };
         let Some(worker) = self.worker(lane) else {
             return false;
         };
         self.begun[lane as usize] += 1;
         let key = self.waiting.insert_with(|_| (lane, waiter));
-        let sender = self.sender.clone();
+        let (sender, wake) = (self.sender.clone(), Arc::clone(&self.wake));
         let work: Work = Box::new(move || {
             let product = catch_unwind(AssertUnwindSafe(work));
             if product.is_err() {
@@ -153,9 +151,11 @@ impl<W, P: Send + 'static> Offload<W, P> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use rustix::pipe::{PipeFlags, pipe_with};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     use rustix::thread::sched_getaffinity;
 
     use super::*;
+    use crate::uring::tests::in_a_process_of_its_own;
 
     #[test]
     fn work_is_done_elsewhere_and_fetched_here() {
@@ -205,5 +205,22 @@ mod tests {
             assert_eq!(offload.next_product(), Some((name, Some(()))));
             let _ = go_on.send(());
         }
+    }
+
+    #[test]
+    fn work_takes_no_descriptors() {
+        if !in_a_process_of_its_own("shard::offload::tests::work_takes_no_descriptors") {
+            return;
+        }
+        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut offload = Offload::new(wake, sched_getaffinity(None).unwrap());
+        let none = Rlimit {
+            current: Some(0),
+            ..getrlimit(Resource::Nofile)
+        };
+        setrlimit(Resource::Nofile, none).unwrap();
+        assert!(offload.begin(Lane::Short, "waits", || true));
+        rustix::io::read(&woken, &mut [0; 1]).unwrap();
+        assert_eq!(offload.next_product(), Some(("waits", Some(true))));
     }
 }
