@@ -9,7 +9,7 @@ use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ringlane::listing::{
-    Directory, Entries, Entry, Format, Kind, Listing, MAX_ENTRIES, Policy, Query, read,
+    Directory, Entries, Entry, Format, Kind, Listing, MAX_ENTRIES, Pieces, Policy, Query, read,
 };
 use ringlane::uring::Opener;
 
@@ -56,8 +56,8 @@ fn memory_of_the_most() {
             modified_s: 1_795_306_171,
         }));
     }
-    let mut listing = Listing::new(b"many", entries, Query::default(), Format::Html);
-    let pieces = listing.by_ref().count();
+    let listing = Listing::new(b"many", entries, Query::default(), Format::Html);
+    let pieces = Pieces::new(&listing).count();
     let bytes = resident_bytes().saturating_sub(before);
     println!("{MAX_ENTRIES} entries, being written: {bytes} bytes resident, {pieces} pieces");
 }
@@ -89,7 +89,7 @@ fn listing(criterion: &mut Criterion) {
         group.bench_function(format!("write {label}"), |bencher| {
             bencher.iter_batched(
                 || Listing::new(b"many", entries.clone(), query, format),
-                |listing| listing.map(|piece| piece.len()).sum::<usize>(),
+                |listing| listing.into_iter().map(|piece| piece.len()).sum::<usize>(),
                 BatchSize::LargeInput,
             );
         });

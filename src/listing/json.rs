@@ -98,7 +98,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn json(path: &[u8], entries: Entries) -> String {
-        let chunks: Vec<_> = Listing::new(path, entries, Query::default(), Format::Json).collect();
+        let chunks: Vec<_> = Listing::new(path, entries, Query::default(), Format::Json)
+            .into_iter()
+            .collect();
         String::from_utf8(chunks.concat()).unwrap()
     }
 

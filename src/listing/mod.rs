@@ -6,7 +6,7 @@
 //! 2. [`read`]: the entries and what they are. It blocks, so it is called on a thread that may.
 //! 3. [`Listing::new`]: sorted (still on that thread: a large directory takes its time), and
 //!    [`Listing::etag`], should the client have it already.
-//! 4. [`Listing`] as an iterator: the representation in pieces of [`CHUNK_BYTES`], each made when it is asked for, so
+//! 4. [`Pieces`]: the representation in pieces of [`CHUNK_BYTES`], each made when it is asked for, so
 //!    that a listing of any length is streamed and is never in memory as a whole.
 //!
 //! There is no script in the page and nothing that it loads: [`CONTENT_SECURITY_POLICY`] forbids both, so not even a
@@ -28,4 +28,4 @@ pub use entries::{Entries, Entry, Kind};
 pub use page::CONTENT_SECURITY_POLICY;
 pub use query::{Order, Query, Sort};
 pub use read::{Directory, MAX_ENTRIES, Open, Policy, Symlinks, read};
-pub use render::{CHUNK_BYTES, Format, Listing};
+pub use render::{CHUNK_BYTES, Format, Listing, Pieces};

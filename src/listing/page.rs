@@ -220,7 +220,9 @@ mod tests {
 
     fn page(path: &[u8], entries: Entries, query: &str) -> String {
         let query = Query::parse(query.as_bytes());
-        let chunks: Vec<_> = Listing::new(path, entries, query, Format::Html).collect();
+        let chunks: Vec<_> = Listing::new(path, entries, query, Format::Html)
+            .into_iter()
+            .collect();
         String::from_utf8(chunks.concat()).unwrap()
     }
 

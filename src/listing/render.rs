@@ -1,5 +1,6 @@
 //! A listing as a representation, piece by piece.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -55,9 +56,7 @@ impl Format {
     }
 }
 
-/// A listing to be sent: an iterator over the pieces of its representation.
-///
-/// Its length is not known before the last piece. It holds the entries until it is dropped.
+/// A listing to be sent, which holds the entries until it is dropped.
 #[derive(Debug)]
 pub struct Listing {
     /// The path in the URL, decoded, without leading and trailing slash.
@@ -65,6 +64,12 @@ pub struct Listing {
     entries: Entries,
     query: Query,
     format: Format,
+}
+
+/// The pieces of a listing's representation, each made when it is asked for. Their number is not known before the last.
+#[derive(Debug)]
+pub struct Pieces<L> {
+    listing: L,
     next: Part,
 }
 
@@ -90,7 +95,6 @@ impl Listing {
             entries,
             query,
             format,
-            next: Part::Head,
         }
     }
 
@@ -145,21 +149,42 @@ impl Listing {
         }
         Ok(())
     }
+}
+
+impl IntoIterator for Listing {
+    type Item = Bytes;
+    type IntoIter = Pieces<Self>;
+
+    fn into_iter(self) -> Pieces<Self> {
+        Pieces::new(self)
+    }
+}
+
+impl<L: Borrow<Listing>> Pieces<L> {
+    /// All of them; `listing` may be shared with others who send it.
+    #[must_use]
+    pub fn new(listing: L) -> Self {
+        Self {
+            listing,
+            next: Part::Head,
+        }
+    }
 
     /// Writes until the piece is full.
     fn fill(&mut self, chunk: &mut Chunk) -> Result<(), Unwritten> {
+        let listing = self.listing.borrow();
         if let Part::Head = self.next {
-            self.write_head(chunk)?;
+            listing.write_head(chunk)?;
             self.next = Part::Entry(0);
         }
         while let Part::Entry(at) = self.next
             && chunk.0.len() + ROW_BYTES_MAX <= CHUNK_BYTES
         {
             let before = chunk.0.len();
-            if self.write_entry(chunk, at)? {
+            if listing.write_entry(chunk, at)? {
                 self.next = Part::Entry(at + 1);
             } else {
-                self.write_end(chunk)?;
+                listing.write_end(chunk)?;
                 self.next = Part::End;
             }
             debug_assert!(chunk.0.len() - before <= ROW_BYTES_MAX);
@@ -168,7 +193,7 @@ impl Listing {
     }
 }
 
-impl Iterator for Listing {
+impl<L: Borrow<Listing>> Iterator for Pieces<L> {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
@@ -247,7 +272,8 @@ mod tests {
             (Format::Json, b'a'),
         ] {
             for count in [0, 1, 500] {
-                let pieces: Vec<_> = listing(numbered(count, byte, 250), format).collect();
+                let pieces: Vec<_> =
+                    Pieces::new(listing(numbered(count, byte, 250), format)).collect();
                 for (at, piece) in pieces.iter().enumerate() {
                     assert!(piece.len() <= CHUNK_BYTES);
                     let last = at + 1 == pieces.len();
@@ -273,6 +299,7 @@ mod tests {
                 Query::default(),
                 format,
             )
+            .into_iter()
             .collect();
             assert!(pieces.iter().all(|piece| piece.len() < 2 * CHUNK_BYTES));
         }

@@ -12,6 +12,7 @@ use super::seek::{self, Outcome, Secured, Stage};
 use super::shared::{Product, Shared};
 use crate::files::FileRef;
 use crate::h1::Scheme;
+use crate::listing::Pieces;
 use crate::response::{End, Response};
 use crate::transport::tls::Progress;
 
@@ -151,22 +152,20 @@ impl Connection {
 
     fn list(&mut self, waiter: &Waiter, listed: Listed, shared: &mut Shared) {
         let ready = match listed {
-            Ok(ready) => *ready,
+            Ok(ready) => ready,
             Err(status) => return self.resume(waiter, &Err(status), shared),
         };
-        let Some(share) = shared.listings.share(ready.listing.bytes_held()) else {
+        if !shared.listings.take(&ready.listing) {
             return self.resume(waiter, &Err(503), shared);
-        };
+        }
         self.opening -= 1;
         let response = seek::list(waiter, &ready, shared);
         self.respond(waiter, Some(response), shared);
         let stream = waiter.asker.stream;
         if self.protocol.buffered(stream).is_some() {
-            let listing = ready.listing;
             self.listings.push(Sending {
                 stream,
-                listing,
-                share,
+                pieces: Pieces::new(ready.listing),
             });
         }
     }

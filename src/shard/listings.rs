@@ -1,8 +1,7 @@
 //! Directory listings: read off the loop, then written piece by piece as the connection takes them.
 
-use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 use rustix::fs::ResolveFlags;
 use rustix::io::Errno;
@@ -14,7 +13,7 @@ use super::opened::status;
 use super::protocol::{Protocol, StreamId};
 use super::shared::{Product, Shared};
 use crate::http::{Accept, EntityTag, ListingType};
-use crate::listing::{self, CHUNK_BYTES, Directory, Format, Listing, Policy, Query};
+use crate::listing::{self, CHUNK_BYTES, Directory, Format, Listing, Pieces, Policy, Query};
 use crate::response::{End, Segment};
 use crate::site::{SiteId, Symlinks, Treatment};
 use crate::uring::Opener;
@@ -23,68 +22,62 @@ use crate::uring::Opener;
 /// directory and do not read, each of whom holds all of its entries.
 const MAX_HELD_BYTES: usize = 128 << 20;
 
-/// What the listings take that are being sent.
+/// The listings that are being sent, as far as they count: those that take more than the piece that is written ahead of
+/// them.
 #[derive(Debug)]
 pub(super) struct Held {
-    bytes: Rc<Cell<usize>>,
+    listings: Vec<Weak<Listing>>,
     pub(super) most: usize,
 }
 
 impl Default for Held {
     fn default() -> Self {
         Self {
-            bytes: Rc::default(),
+            listings: Vec::new(),
             most: MAX_HELD_BYTES,
         }
     }
 }
 
 impl Held {
-    /// The share of a listing that takes so many bytes, if there is room: for a single one there always is. Those that take
-    /// no more than the piece that is written ahead of them do not count.
-    pub(super) fn share(&self, bytes: usize) -> Option<Share> {
-        let counted = if bytes > CHUNK_BYTES { bytes } else { 0 };
-        let before = self.bytes.get();
-        if counted > 0 && before > 0 && before + counted > self.most {
-            return None;
+    /// Whether a listing may be sent: there is room for it, as for a single one there always is, or it is sent to another
+    /// already.
+    pub(super) fn take(&mut self, listing: &Arc<Listing>) -> bool {
+        let bytes = listing.bytes_held();
+        if bytes <= CHUNK_BYTES {
+            return true;
         }
-        self.bytes.set(before + counted);
-        Some(Share {
-            all: Rc::clone(&self.bytes),
-            bytes: counted,
-        })
+        self.listings.retain(|other| other.strong_count() > 0);
+        let mut before = 0;
+        for other in self.listings.iter().filter_map(Weak::upgrade) {
+            if Arc::ptr_eq(&other, listing) {
+                return true;
+            }
+            before += other.bytes_held();
+        }
+        if before > 0 && before + bytes > self.most {
+            return false;
+        }
+        self.listings.push(Arc::downgrade(listing));
+        true
     }
 }
 
-/// Given back when dropped.
-#[derive(Debug)]
-pub(super) struct Share {
-    all: Rc<Cell<usize>>,
-    bytes: usize,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.all.set(self.all.get() - self.bytes);
-    }
-}
-
-/// A directory that was read.
+/// A directory that was read, for all who wait for it.
+#[derive(Clone)]
 pub(super) struct Ready {
-    pub(super) listing: Listing,
+    pub(super) listing: Arc<Listing>,
     pub(super) format: Format,
     pub(super) etag: EntityTag,
 }
 
 /// What comes of reading a directory: its listing, or the status that says why there is none.
-pub(super) type Listed = Result<Box<Ready>, u16>;
+pub(super) type Listed = Result<Ready, u16>;
 
 /// A listing that is being sent.
 pub(super) struct Sending {
     pub(super) stream: StreamId,
-    pub(super) listing: Listing,
-    #[expect(dead_code, reason = "held, not looked at")]
-    pub(super) share: Share,
+    pub(super) pieces: Pieces<Arc<Listing>>,
 }
 
 impl Sending {
@@ -94,7 +87,7 @@ impl Sending {
             if buffered >= CHUNK_BYTES as u64 {
                 return true;
             }
-            match self.listing.next() {
+            match self.pieces.next() {
                 Some(piece) => protocol.append(self.stream, Segment::Bytes(piece)),
                 None => protocol.finish(self.stream, End::Done),
             }
@@ -146,11 +139,11 @@ impl Shared {
         let begun = self.offload.begin(Lane::Short, waiter, move || {
             Product::Listed(read(&root, &rest, symlinks, policy).map(|entries| {
                 let listing = Listing::new(&shown, entries, query, format);
-                Box::new(Ready {
+                Ready {
                     etag: listing.etag(),
                     format,
-                    listing,
-                })
+                    listing: listing.into(),
+                }
             }))
         });
         self.begun_opening += u32::from(begun);

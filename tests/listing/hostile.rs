@@ -87,7 +87,7 @@ fn every_link_leads_to_the_bytes_of_its_name() {
     assert_eq!(entries.len(), listed);
     let listing = Listing::new(b"a b", entries, Query::default(), Format::Json);
     let json: serde_json::Value =
-        serde_json::from_slice(&listing.collect::<Vec<_>>().concat()).unwrap();
+        serde_json::from_slice(&listing.into_iter().collect::<Vec<_>>().concat()).unwrap();
     let items = json["entries"].as_array().unwrap();
     assert_eq!(items.len(), listed);
     for item in items {

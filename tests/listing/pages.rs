@@ -155,7 +155,7 @@ fn pages_for_the_browser() {
         let file = format!("{at}.html");
         let parsed = Query::parse(query.as_bytes());
         let listing = Listing::new(path.as_bytes(), entries, parsed, Format::Html);
-        let html = listing.collect::<Vec<_>>().concat();
+        let html = listing.into_iter().collect::<Vec<_>>().concat();
         assert!(html.starts_with(b"<!doctype html>\n") && html.ends_with(b"</html>\n"));
         fs::write(folder.join(&file), html).unwrap();
         let slash = if path.is_empty() { "" } else { "/" };

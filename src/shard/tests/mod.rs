@@ -1,7 +1,7 @@
 //! A whole shard without its executor: turn by turn, on a ring of its own.
 
-mod at_once;
 mod accepting;
+mod at_once;
 mod deadlines;
 mod digests;
 mod half_closed;

@@ -64,6 +64,6 @@ impl Folder {
         let mut open = |base: BorrowedFd<'_>, path: &[u8], how| opener.open(base, path, how);
         let entries = listing::read(directory, policy, &mut open).unwrap();
         let pieces = Listing::new(path, entries, Query::parse(b""), Format::Html);
-        pieces.collect::<Vec<_>>().concat().into()
+        pieces.into_iter().collect::<Vec<_>>().concat().into()
     }
 }
