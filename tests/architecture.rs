@@ -60,7 +60,8 @@ fn the_data_path_shares_nothing() {
         "src/shard/roots.rs: taken: Arc<Vec<OwnedFd>>,",
         "src/shard/roots.rs: pub(super) fn new(given: Arc<Roots>) -> io::Result<Self> {",
         "src/shard/driver.rs: tls: Option<Arc<rustls::ServerConfig>>,",
-        // What work beside a shard has of it: the pipe that wakes it. And what it made for many.
+        // What work beside a shard has of it: the pipe that wakes it, and whether it is wanted yet. And what it made for many.
+        "src/shard/offload.rs: pub(super) struct Unwanted(Arc<AtomicBool>);",
         "src/shard/listings.rs: pub(super) fn take(&mut self, listing: &Arc<Listing>) -> bool {",
         "src/shard/listings.rs: pub(super) listing: Arc<Listing>,",
         "src/shard/listings.rs: pub(super) pieces: Pieces<Arc<Listing>>,",

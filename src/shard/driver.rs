@@ -10,6 +10,7 @@
 //!    through the executor on the ring's eventfd. The executor has no other task, so the driver gives it no turn but then.
 
 use std::io;
+use std::iter::repeat_n;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -25,9 +26,9 @@ use super::connection::{Connection, Transport};
 use super::counters::Snapshot;
 use super::kernel_tls::KernelTls;
 use super::offload::Offload;
-use super::open::Finished;
+use super::open::{Finished, Waiter};
 use super::seek::Stage;
-use super::shared::{JOB, KIND, LISTENER, Shared, WAKE};
+use super::shared::{JOB, KIND, LISTENER, Product, Shared, WAKE};
 use super::unsent::MIN_UNSENT;
 use super::{Command, Control, Listener, Options, Report, WakePipe};
 use crate::transport::tls::{Handshake, TlsError};
@@ -334,7 +335,14 @@ impl<'a> Shard<'a> {
         if connection.is_over()
             && let Some(connection) = self.connections.remove(key)
         {
+            let waits = connection.opening > 0;
             self.shared.ring.close(connection.socket);
+            if waits {
+                let connections = &self.connections;
+                let is_there = |waiter: &Waiter| connections.contains(waiter.asker.connection);
+                let offload = &mut self.shared.offload;
+                offload.forget(|waiter| !waiter.stage.is_for_others() && !is_there(waiter));
+            }
         }
     }
 
@@ -509,19 +517,11 @@ impl<'a> Shard<'a> {
     fn woken(&mut self, _event: Event) {
         self.await_orders();
         self.shared.roots.renew();
-        while let Some((waiter, product)) = self.shared.offload.next_product() {
-            match &waiter.stage {
-                Stage::Coding { base, coding, .. } => {
-                    self.shared.being_coded.remove(&(base.identity, *coding));
-                }
-                Stage::Aside(digesting) => {
-                    self.shared.being_digested.remove(&digesting.identity());
-                }
-                _ => {}
+        while let Some((waiters, product)) = self.shared.offload.next_product() {
+            let products = repeat_n(product, waiters.len());
+            for (waiter, product) in waiters.iter().zip(products) {
+                self.hand_over(waiter, product);
             }
-            self.with(waiter.asker.connection, |connection, shared| {
-                connection.take(&waiter, product, shared);
-            });
         }
         if self.control.snapshot.swap(false, Ordering::AcqRel) {
             let snapshot = self.snapshot();
@@ -539,6 +539,20 @@ impl<'a> Shard<'a> {
                 self.with(key, Connection::drain);
             }
         }
+    }
+
+    /// Who waited for work goes on.
+    fn hand_over(&mut self, waiter: &Waiter, product: Option<Product>) {
+        if let Stage::Aside(digesting) = &waiter.stage {
+            // Kept for others: who asked for it may be gone.
+            if let Some(Product::Digested(digested)) = product {
+                digesting.finish(digested, &mut self.shared);
+            }
+            return;
+        }
+        self.with(waiter.asker.connection, |connection, shared| {
+            connection.take(waiter, product, shared);
+        });
     }
 
     /// What it has done so far.

@@ -136,14 +136,13 @@ impl Connection {
                 self.protocol.finish(waiter.asker.stream, end);
                 self.mark(shared);
             }
-            (Stage::Aside(digesting), Some(Product::Digested(digested))) => {
-                digesting.finish(digested, shared);
-            }
             (Stage::Listing, Some(Product::Listed(listed))) => self.list(waiter, listed, shared),
-            (Stage::Aside(_), _) => {}
             (_, None) => self.resume(waiter, &Err(500), shared),
             (_, Some(product)) => {
                 self.opening -= 1;
+                if !self.answers() {
+                    return;
+                }
                 let response = seek::resume_with(waiter, product, shared);
                 self.respond(waiter, response, shared);
             }

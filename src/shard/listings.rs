@@ -11,7 +11,7 @@ use super::offload::Lane;
 use super::open::Waiter;
 use super::opened::status;
 use super::protocol::{Protocol, StreamId};
-use super::shared::{Product, Shared};
+use super::shared::{Product, Shared, Subject};
 use crate::http::{Accept, EntityTag, ListingType};
 use crate::listing::{self, CHUNK_BYTES, Directory, Format, Listing, Pieces, Policy, Query};
 use crate::response::{End, Segment};
@@ -110,7 +110,8 @@ fn format(request: &Request<'_>) -> Format {
 }
 
 impl Shared {
-    /// Has the directory at `path` of a site read; or says `false`: too much is being done already.
+    /// Has the directory at `path` of a site read; or says `false`: too much is being done already. Who asks while it is
+    /// being read gets that, which may lack what came into it since.
     pub(super) fn list(
         &mut self,
         site: SiteId,
@@ -121,6 +122,12 @@ impl Shared {
         let request = waiter.request.request();
         let query = Query::parse(request.query().unwrap_or_default());
         let format = format(&request);
+        let subject = Subject::Listed(site, path.into(), query, format);
+        if let Some(waiters) = self.offload.waiters(&subject) {
+            waiters.push(waiter);
+            self.begun_opening += 1;
+            return true;
+        }
         let route = self.sites.locate(site, path);
         let symlinks = self.sites.mounts()[route.mount.index()].symlinks;
         let Ok(root) = self.roots.get(route.mount).try_clone() else {
@@ -136,7 +143,7 @@ impl Shared {
                 Symlinks::All => listing::Symlinks::All,
             },
         };
-        let begun = self.offload.begin(Lane::Short, waiter, move || {
+        let begun = self.offload.begin(Lane::Short, subject, waiter, move |_| {
             Product::Listed(read(&root, &rest, symlinks, policy).map(|entries| {
                 let listing = Listing::new(&shown, entries, query, format);
                 Ready {

@@ -9,12 +9,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::answer::{self, Context, Digests, Field, Request, Variant, WaitingRequest};
-use super::offload::Lane;
+use super::offload::{Lane, Unwanted};
 use super::open::Waiter;
 use super::seek::{Asker, Outcome, Stage};
-use super::shared::{Product, Shared};
+use super::shared::{Product, Shared, Subject};
 use crate::files::coding::{Coded, MADE_HERE, compress, worth_coding};
-use crate::files::{DIGEST_AT_ONCE_BYTES, FileRef, Found, Hasher, Identity, Lookup, OpenFile};
+use crate::files::{DIGEST_AT_ONCE_BYTES, FileRef, Found, Hasher, Lookup, OpenFile};
 use crate::http::{
     AcceptEncoding, Coding, Decision, Digest, DigestAlgorithm, Method, WantDigest, accepts_trailers,
 };
@@ -44,8 +44,6 @@ pub(super) struct Digesting {
     variant: Variant,
     /// Those that are known.
     digests: Digests,
-    /// Their bytes began to be read then.
-    read_at_secs: u64,
 }
 
 /// The digests that a job made, or could not make since the file has changed.
@@ -53,11 +51,13 @@ pub(super) struct Digesting {
 pub(super) struct Digested {
     repr: Option<Digest>,
     content: Option<Digest>,
+    /// Their bytes began to be read then, or later.
+    read_at_secs: u64,
 }
 
 /// The digests that a job is to make: by which algorithm, and of which bytes.
-#[derive(Clone, Debug, Default)]
-struct ToDigest {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct ToDigest {
     repr: Option<DigestAlgorithm>,
     content: Option<(DigestAlgorithm, Range<u64>)>,
 }
@@ -158,7 +158,8 @@ impl Representing<'_> {
         if let Some(coded) = self.shared.coded.get(&base.identity, coding) {
             return self.made(Rc::clone(base), coding, coded);
         }
-        if !self.shared.being_coded.insert((base.identity, coding)) {
+        let subject = Subject::Coded(base.identity, coding);
+        if self.shared.offload.waiters(&subject).is_some() {
             // Who comes meanwhile gets the file as it is, sooner than the coded one would be there.
             return self.variant(Variant::plain(Rc::clone(base), varies));
         }
@@ -170,19 +171,20 @@ impl Representing<'_> {
         });
         let (contents, len) = (base.contents.clone(), base.identity.len);
         let begun = base.descriptor.try_clone().is_ok_and(|file| {
-            self.shared.offload.begin(Lane::Short, waiter, move || {
+            let code = move |unwanted: &Unwanted| {
                 let read = match contents {
                     Some(contents) => Some(contents.into()),
-                    None => read_all(&file, len),
+                    None => read_all(&file, len, unwanted),
                 };
                 Product::Coded(read.map(|bytes: Vec<u8>| compress(coding, &bytes)))
-            })
+            };
+            let offload = &mut self.shared.offload;
+            offload.begin(Lane::Short, subject, waiter, code)
         });
         if begun {
             self.shared.begun_opening += 1;
             return None;
         }
-        self.shared.being_coded.remove(&(base.identity, coding));
         // The file as it is is always a right answer.
         self.variant(Variant::plain(Rc::clone(base), varies))
     }
@@ -276,7 +278,7 @@ impl Representing<'_> {
         Some(self.answer(&variant, decision, &digests))
     }
 
-    /// Has a digest of the whole made that is known when it is asked for again: of each file one at a time, however many ask.
+    /// Has a digest of the whole made that is known when it is asked for again: one at a time, however many ask.
     fn digest_aside(&mut self, variant: &Variant, digests: Digests, to_digest: ToDigest) {
         let of_content = to_digest
             .content
@@ -284,20 +286,17 @@ impl Representing<'_> {
         let repr = to_digest
             .repr
             .or(of_content.map(|(algorithm, _)| algorithm));
-        let identity = variant.file().identity;
-        if repr.is_none() || !self.shared.being_digested.insert(identity) {
-            return;
-        }
         let to_digest = ToDigest {
             repr,
             content: None,
         };
-        if !self.digest(variant, digests, to_digest, Stage::Aside) {
-            self.shared.being_digested.remove(&identity);
+        let subject = digests_of(variant, &to_digest);
+        if repr.is_some() && self.shared.offload.waiters(&subject).is_none() {
+            self.digest(variant, digests, to_digest, Stage::Aside);
         }
     }
 
-    /// Has digests made, for a stage that goes on with them; whether that was begun.
+    /// Has digests made, for a stage that goes on with them, or waits for those that are being made; whether that was begun.
     fn digest(
         &mut self,
         variant: &Variant,
@@ -305,36 +304,47 @@ impl Representing<'_> {
         to_digest: ToDigest,
         stage: impl FnOnce(Box<Digesting>) -> Stage,
     ) -> bool {
-        let Ok(file) = variant.file().descriptor.try_clone() else {
-            return false;
-        };
         let stage = stage(Box::new(Digesting {
             variant: variant.clone(),
             digests,
-            read_at_secs: self.shared.clock.now_secs,
         }));
         let waiter = self.waiter(stage);
+        let subject = digests_of(variant, &to_digest);
+        if let Some(waiters) = self.shared.offload.waiters(&subject) {
+            waiters.push(waiter);
+            return true;
+        }
+        let Ok(file) = variant.file().descriptor.try_clone() else {
+            return false;
+        };
+        let read_at_secs = self.shared.clock.now_secs;
         let (bytes, len) = (variant.bytes().cloned(), variant.len());
         let lane = if len > MAX_AWAITED_DIGEST_BYTES {
             Lane::Long
         } else {
             Lane::Short
         };
-        self.shared.offload.begin(lane, waiter, move || {
+        let make_all = move |unwanted: &Unwanted| {
             let make = |algorithm, range: Range<u64>| match &bytes {
                 Some(bytes) => Some(Hasher::digest(
                     algorithm,
                     &bytes[range.start as usize..range.end as usize],
                 )),
-                None => hash(&file, algorithm, range),
+                None => hash(&file, algorithm, range, unwanted),
             };
             let repr = to_digest.repr.and_then(|algorithm| make(algorithm, 0..len));
             let content = to_digest.content.and_then(|(algorithm, range)| match repr {
                 Some(repr) if repr.algorithm() == algorithm && range == (0..len) => Some(repr),
                 _ => make(algorithm, range),
             });
-            Product::Digested(Digested { repr, content })
-        })
+            Product::Digested(Digested {
+                repr,
+                content,
+                read_at_secs,
+            })
+        };
+        let offload = &mut self.shared.offload;
+        offload.begin(lane, subject, waiter, make_all)
     }
 
     /// Goes on when digests were made.
@@ -397,11 +407,6 @@ impl Representing<'_> {
 }
 
 impl Digesting {
-    /// The file that they are of.
-    pub(super) fn identity(&self) -> Identity {
-        self.variant.file().identity
-    }
-
     /// All digests of the answer; what was made is kept.
     pub(super) fn finish(&self, digested: Digested, shared: &mut Shared) -> Digests {
         let file = self.variant.file();
@@ -415,7 +420,7 @@ impl Digesting {
                 &file.identity,
                 self.variant.coded_here(),
                 digest,
-                self.read_at_secs,
+                made.read_at_secs,
             );
         }
         Digests {
@@ -434,6 +439,11 @@ impl Digesting {
             trailer: None,
         }
     }
+}
+
+fn digests_of(variant: &Variant, to_digest: &ToDigest) -> Subject {
+    let identity = variant.file().identity;
+    Subject::Digested(identity, variant.coded_here(), to_digest.clone())
 }
 
 /// Whether another request for this file may get it coded. Whether it lies coded beside it is not looked at for those who
@@ -460,28 +470,40 @@ fn is_unchanged(file: &OpenFile, ring: &Ring) -> bool {
 }
 
 /// The first `len` bytes of a file. Blocks.
-fn read_all(file: &OwnedFd, len: u64) -> Option<Vec<u8>> {
+fn read_all(file: &OwnedFd, len: u64, unwanted: &Unwanted) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(len).ok()?);
-    read_range(file, 0..len, |piece| bytes.extend_from_slice(piece))?;
+    read_range(file, 0..len, unwanted, |piece| {
+        bytes.extend_from_slice(piece);
+    })?;
     Some(bytes)
 }
 
 /// Blocks.
-fn hash(file: &OwnedFd, algorithm: DigestAlgorithm, range: Range<u64>) -> Option<Digest> {
+fn hash(
+    file: &OwnedFd,
+    algorithm: DigestAlgorithm,
+    range: Range<u64>,
+    unwanted: &Unwanted,
+) -> Option<Digest> {
     let mut hasher = Hasher::new(algorithm);
-    read_range(file, range, |piece| hasher.update(piece))?;
+    read_range(file, range, unwanted, |piece| hasher.update(piece))?;
     Some(hasher.finish())
 }
 
-/// Reads a range of a file piece by piece; `None` where it is not there as a whole.
-fn read_range(file: &OwnedFd, range: Range<u64>, mut take: impl FnMut(&[u8])) -> Option<()> {
+/// Reads a range of a file piece by piece; `None` where it is not there as a whole, or nobody waits for it any more.
+fn read_range(
+    file: &OwnedFd,
+    range: Range<u64>,
+    unwanted: &Unwanted,
+    mut take: impl FnMut(&[u8]),
+) -> Option<()> {
     let mut buffer = vec![0; READ_AT_ONCE];
     let mut at = range.start;
     while at < range.end {
         let most = usize::try_from(range.end - at).map_or(READ_AT_ONCE, |n| n.min(READ_AT_ONCE));
         let n =
             rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut buffer[..most], at)).ok()?;
-        if n == 0 {
+        if n == 0 || unwanted.is_said() {
             return None;
         }
         take(&buffer[..n]);

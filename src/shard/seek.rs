@@ -50,6 +50,13 @@ pub(super) enum Stage {
     Aside(Box<Digesting>),
 }
 
+impl Stage {
+    /// Whether what is waited for is of use to others when who asked is gone.
+    pub(super) fn is_for_others(&self) -> bool {
+        matches!(self, Self::Aside(_))
+    }
+}
+
 /// Whose request it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker {

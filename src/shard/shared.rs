@@ -1,7 +1,7 @@
 //! What all connections of a shard use, one at a time.
 
 use std::cell::RefCell;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,7 +24,7 @@ use super::open::{Jobs, Waiter};
 use super::output::Pool;
 use super::protocol::{Configs, Scratch};
 use super::repeat::Repeat;
-use super::represent::Digested;
+use super::represent::{Digested, ToDigest};
 use super::roots::OwnRoots;
 use super::seek::{Asker, site_key};
 use super::timers::Timers;
@@ -34,6 +34,7 @@ use crate::files::coding::CodedCache;
 use crate::files::{Cache, DigestCache, Identity, OpenFile, PageCache};
 use crate::h2;
 use crate::http::Coding;
+use crate::listing::{Format, Query};
 use crate::site::{MountId, SiteId, Sites, Symlinks, Treatment};
 use crate::uring::{Owner, Resolve, Ring};
 
@@ -49,7 +50,19 @@ const MAPPED_AT_ONCE_BYTES: u64 = 64 << 10;
 /// Paths of which it is remembered what the rules say.
 const MAX_TREATMENTS: usize = 1_024;
 
+/// What work off the loop is of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// The listing of a directory of a site, by its path, in this order and format.
+    Listed(SiteId, Box<[u8]>, Query, Format),
+    /// A file that is to be coded.
+    Coded(Identity, Coding),
+    /// Digests of a file, or of it as it was coded here.
+    Digested(Identity, Option<Coding>, ToDigest),
+}
+
 /// What comes of work that is done off the loop.
+#[derive(Clone)]
 pub(super) enum Product {
     /// A directory was read.
     Listed(Listed),
@@ -66,14 +79,10 @@ pub(super) struct Shared {
     pub(super) files: Cache,
     pub(super) page_cache: PageCache,
     pub(super) coded: CodedCache,
-    /// Files that are being coded.
-    pub(super) being_coded: HashSet<(Identity, Coding)>,
-    /// Files of which a digest is being made that no answer waits for.
-    pub(super) being_digested: HashSet<Identity>,
     pub(super) digests: DigestCache,
     pub(super) listings: Held,
     pub(super) jobs: Jobs,
-    pub(super) offload: Offload<Waiter, Product>,
+    pub(super) offload: Offload<Subject, Waiter, Product>,
     /// Of the mounts, in their order.
     pub(super) roots: OwnRoots,
     pub(super) sites: Sites,
@@ -124,7 +133,7 @@ impl Shared {
         ring: Ring,
         serving: Serving,
         timeouts: h2::Timeouts,
-        offload: Offload<Waiter, Product>,
+        offload: Offload<Subject, Waiter, Product>,
     ) -> io::Result<Self> {
         let treatments = NonZeroUsize::new(MAX_TREATMENTS).unwrap_or(NonZeroUsize::MIN);
         let configs = Configs::new(timeouts);
@@ -136,8 +145,6 @@ impl Shared {
             files: Cache::new(serving.files.revalidate),
             page_cache: serving.files.page_cache,
             coded: CodedCache::new(),
-            being_coded: HashSet::new(),
-            being_digested: HashSet::new(),
             digests: DigestCache::new(),
             listings: Held::default(),
             jobs: Jobs::default(),

@@ -80,6 +80,13 @@ impl<T> Slab<T> {
         self.len == 0
     }
 
+    /// Everything that is in, in slot order.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries
+            .iter_mut()
+            .filter_map(|entry| entry.value.as_mut())
+    }
+
     /// Values that are in.
     pub fn len(&self) -> usize {
         self.len

@@ -1,5 +1,6 @@
 //! Listings of large directories, and who does not read them.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::sync::mpsc::channel;
@@ -73,4 +74,44 @@ fn folders_are_listed_where_openat2_is_refused() {
         only_jobs,
         "the index file was looked for by the ring, and all is from then on"
     );
+}
+
+#[test]
+fn those_who_ask_for_a_folder_meanwhile_share_what_is_read_and_held() {
+    let root = tempfile::TempDir::new().unwrap();
+    for n in 0..700 {
+        File::create(root.path().join(format!("{n:0>200}"))).unwrap();
+    }
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    shard.begin();
+    // Room for two.
+    shard.shared.listings.most = 600_000;
+    shard.shared.offload.held = Some(VecDeque::new());
+    let mut peers = Vec::new();
+    for (at, query) in ["", "", "", "", "?sort=size"].into_iter().enumerate() {
+        let (key, mut peer) = connect(&mut shard);
+        write!(peer, "GET /{query} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        run(&mut shard, |shard| {
+            let connection = shard.connections.get_mut(key);
+            shard.shared.jobs.owners().is_empty() && connection.is_some_and(|one| one.opening == 1)
+        });
+        let begun = shard.shared.offload.held.as_ref().unwrap().len();
+        assert_eq!(begun, 1 + at / 4);
+        peers.push(peer);
+    }
+    for work in shard.shared.offload.held.as_mut().unwrap().drain(..) {
+        work();
+    }
+    let mut all = Vec::new();
+    for mut peer in peers {
+        let mut said = Vec::new();
+        run(&mut shard, |_| {
+            let _ = peer.read_to_end(&mut said);
+            said.ends_with(b"\r\n0\r\n\r\n")
+        });
+        assert!(said.starts_with(b"HTTP/1.1 200 "));
+        all.push(said);
+    }
+    assert!(all[..4].iter().all(|said| *said == all[0]) && all[4] != all[0]);
 }
