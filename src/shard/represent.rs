@@ -51,6 +51,8 @@ pub(super) struct Digesting {
 pub(super) struct Digested {
     repr: Option<Digest>,
     content: Option<Digest>,
+    /// The content is all of the representation.
+    whole: bool,
     /// Their bytes began to be read then, or later.
     read_at_secs: u64,
 }
@@ -332,14 +334,17 @@ impl Representing<'_> {
                 )),
                 None => hash(&file, algorithm, range, unwanted),
             };
-            let repr = to_digest.repr.and_then(|algorithm| make(algorithm, 0..len));
+            let all = 0..len;
+            let whole = matches!(&to_digest.content, Some((_, range)) if *range == all);
+            let repr = to_digest.repr.and_then(|algorithm| make(algorithm, all));
             let content = to_digest.content.and_then(|(algorithm, range)| match repr {
-                Some(repr) if repr.algorithm() == algorithm && range == (0..len) => Some(repr),
+                Some(repr) if repr.algorithm() == algorithm && whole => Some(repr),
                 _ => make(algorithm, range),
             });
             Product::Digested(Digested {
                 repr,
                 content,
+                whole,
                 read_at_secs,
             })
         };
@@ -415,7 +420,8 @@ impl Digesting {
         } else {
             Digested::default()
         };
-        if let Some(digest) = made.repr {
+        let of_content = made.content.filter(|_| made.whole);
+        for digest in made.repr.into_iter().chain(of_content) {
             shared.digests.insert(
                 &file.identity,
                 self.variant.coded_here(),

@@ -174,3 +174,27 @@ fn what_is_made_for_one_who_is_gone_is_given_up_and_for_others_it_is_kept() {
         assert_eq!(told, made, "{algorithm}");
     }
 }
+
+#[test]
+fn the_digest_of_whole_content_is_kept() {
+    let root = tempfile::TempDir::new().unwrap();
+    let file = File::create(root.path().join("file.bin")).unwrap();
+    file.set_len(1 << 20).unwrap();
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    shard.begin();
+    // Long after the file was written.
+    shard.turn(0, || Duration::from_secs(4_000_000_000));
+    for begun in [1, 0] {
+        shard.shared.offload.held = Some(VecDeque::new());
+        let mut peer = ask(&mut shard, "file.bin", "Want-Content-Digest: sha-256=1");
+        let (mut said, mut done) = (vec![0; 1_000], 0);
+        run(&mut shard, |shard| {
+            let held = shard.shared.offload.held.as_mut().unwrap();
+            done += held.drain(..).map(|work| work()).count();
+            peer.read_exact(&mut said).is_ok()
+        });
+        let told = memchr::memmem::find(&said, b"content-digest: sha-256=:");
+        assert!(told.is_some() && done == begun, "{done}");
+    }
+}
