@@ -58,6 +58,7 @@ fn the_data_path_shares_nothing() {
         "src/shard/mod.rs: pub roots: Arc<Roots>,",
         "src/shard/roots.rs: given: Arc<Roots>,",
         "src/shard/roots.rs: taken: Arc<Vec<OwnedFd>>,",
+        "src/shard/roots.rs: pub(super) fn given(&mut self) -> Arc<Vec<OwnedFd>> {",
         "src/shard/roots.rs: pub(super) fn new(given: Arc<Roots>) -> io::Result<Self> {",
         "src/shard/driver.rs: tls: Option<Arc<rustls::ServerConfig>>,",
         // What work beside a shard has of it: the pipe that wakes it, and whether it is wanted yet. And what it made for many.

@@ -130,9 +130,7 @@ impl Shared {
         }
         let route = self.sites.locate(site, path);
         let symlinks = self.sites.mounts()[route.mount.index()].symlinks;
-        let Ok(root) = self.roots.get(route.mount).try_clone() else {
-            return false;
-        };
+        let (roots, mount) = (self.roots.given(), route.mount.index());
         let trim = |path: &[u8]| Box::<[u8]>::from(path.strip_suffix(b"/").unwrap_or(path));
         let (shown, rest) = (trim(path), trim(route.rest));
         let policy = Policy {
@@ -144,7 +142,7 @@ impl Shared {
             },
         };
         let begun = self.offload.begin(Lane::Short, subject, waiter, move |_| {
-            Product::Listed(read(&root, &rest, symlinks, policy).map(|entries| {
+            Product::Listed(read(&roots[mount], &rest, symlinks, policy).map(|entries| {
                 let listing = Listing::new(&shown, entries, query, format);
                 Ready {
                     etag: listing.etag(),

@@ -34,6 +34,12 @@ impl OwnRoots {
         Rc::clone(&self.own[mount.index()])
     }
 
+    /// All of them as they were given, for work beside the shard: it takes no descriptors.
+    pub(super) fn given(&mut self) -> Arc<Vec<OwnedFd>> {
+        self.renew();
+        Arc::clone(&self.taken)
+    }
+
     /// Takes those that are given now; the ones before are closed.
     pub(super) fn renew(&mut self) {
         let given = self.given.load();
