@@ -98,7 +98,7 @@ class Bench:
         total, made = result["total"], result["connections"]
         done, body = total["requests"]["succeeded"], total["bytes"]["body"]
         left = load.requests - done
-        if result["outcome"] != "complete" or total["requests"] != {"succeeded": done, "failed": 0, "unfinished": left}:
+        if result["outcome"] != "complete" or total["requests"] != {"succeeded": done, "failed": 0, "unfinished": left, "retried": 0}:
             raise RuntimeError(f"not every request succeeded: {total['requests']}, {total['errors']}")
         # At a fixed rate some may be due or in flight when time is up; their age until then is in the percentiles.
         if left and ("--rate" not in options or left > load.requests / 10):
