@@ -457,8 +457,18 @@ impl<F: Source> Slot<'_, F> {
 
     fn leave(&mut self, file: &F, offset: u64, len: usize, frame_at: Option<usize>, stream: u32) {
         let gathered = self.gathers(Some(file));
-        if gathered {
-            let at = self.plan.used.end;
+        assert!(
+            gathered || len <= self.room(),
+            "the slot has room for the hole"
+        );
+        let (mut offset, mut left) = (offset, len);
+        while left > 0 {
+            let (at, len) = if gathered {
+                self.plan.wire_len += left;
+                (self.plan.used.end, left)
+            } else {
+                self.extend(left)
+            };
             self.plan.holes.push(Hole {
                 file: file.clone(),
                 offset,
@@ -468,24 +478,8 @@ impl<F: Source> Slot<'_, F> {
                 frame_at: frame_at.unwrap_or(at),
                 stream,
             });
-            self.plan.wire_len += len;
-        } else {
-            assert!(len <= self.room(), "the slot has room for the hole");
-            let (mut offset, mut left) = (offset, len);
-            while left > 0 {
-                let (at, len) = self.extend(left);
-                self.plan.holes.push(Hole {
-                    file: file.clone(),
-                    offset,
-                    len,
-                    gathered,
-                    at,
-                    frame_at: frame_at.unwrap_or(at),
-                    stream,
-                });
-                offset += len as u64;
-                left -= len;
-            }
+            offset += len as u64;
+            left -= len;
         }
         self.invariants();
     }

@@ -240,8 +240,8 @@ fn check_sizes(outgoing: &mut Outgoing, protocol: &mut Protocol, ring: &Ring) ->
     Step::Ready
 }
 
-/// As [`fail`], for a gathered hole. A frame of which a part is sent cannot be emptied any more: without its bytes the wire is out
-/// of step.
+/// As [`fail`], for a gathered hole. A frame of which a part is sent cannot be emptied any more: without its bytes the
+/// wire is out of step.
 fn lose(outgoing: &mut Outgoing, protocol: &mut Protocol, lost: usize) -> Step {
     let begun = outgoing.cursor.begun(&outgoing.plan);
     if begun.is_some_and(|begun| begun.hole == lost) {

@@ -7,17 +7,25 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use super::{TURNS, connect, control, run, shard};
 use crate::shard::driver::Shard;
 
 /// Seconds of work for a core.
 const LARGE: u64 = 1 << 30;
 
+/// A folder with a file of so many bytes.
+fn folder(large_bytes: u64) -> TempDir {
+    let root = TempDir::new().unwrap();
+    let large = File::create(root.path().join("large.bin")).unwrap();
+    large.set_len(large_bytes).unwrap();
+    root
+}
+
 #[test]
 fn a_listing_does_not_wait_for_the_digest_of_a_large_file() {
-    let root = tempfile::TempDir::new().unwrap();
-    let large = File::create(root.path().join("large.bin")).unwrap();
-    large.set_len(LARGE).unwrap();
+    let root = folder(LARGE);
     fs::create_dir(root.path().join("folder")).unwrap();
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
@@ -40,9 +48,7 @@ fn a_listing_does_not_wait_for_the_digest_of_a_large_file() {
 /// However many ask for it meanwhile, and whatever they call it.
 #[test]
 fn the_digest_of_a_large_file_is_made_once_and_is_in_the_next_answer() {
-    let root = tempfile::TempDir::new().unwrap();
-    let large = File::create(root.path().join("large.bin")).unwrap();
-    large.set_len((64 << 20) + 1).unwrap();
+    let root = folder((64 << 20) + 1);
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
     shard.begin();
@@ -101,7 +107,7 @@ fn begun(shard: &mut Shard<'_>, waiting: u32) -> usize {
 
 #[test]
 fn a_digest_that_many_wait_for_is_made_once() {
-    let root = tempfile::TempDir::new().unwrap();
+    let root = TempDir::new().unwrap();
     let file = File::create(root.path().join("file.bin")).unwrap();
     file.set_len(1 << 20).unwrap();
     let (control, (reports, _reported)) = (control(), channel());
@@ -137,9 +143,7 @@ fn a_digest_that_many_wait_for_is_made_once() {
 
 #[test]
 fn what_is_made_for_one_who_is_gone_is_given_up_and_for_others_it_is_kept() {
-    let root = tempfile::TempDir::new().unwrap();
-    let large = File::create(root.path().join("large.bin")).unwrap();
-    large.set_len((64 << 20) + 1).unwrap();
+    let root = folder((64 << 20) + 1);
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
     shard.begin();
@@ -177,7 +181,7 @@ fn what_is_made_for_one_who_is_gone_is_given_up_and_for_others_it_is_kept() {
 
 #[test]
 fn the_digest_of_whole_content_is_kept() {
-    let root = tempfile::TempDir::new().unwrap();
+    let root = TempDir::new().unwrap();
     let file = File::create(root.path().join("file.bin")).unwrap();
     file.set_len(1 << 20).unwrap();
     let (control, (reports, _reported)) = (control(), channel());
