@@ -7,15 +7,20 @@
 //! longer than what they wait for anyway: a large answer, or the others of a bundle that a peer made of several requests
 //! before it sent them. A shard that is asked for little, one request at a time, would only answer later; it never waits.
 //!
-//! Not for more than half of those who ask: the others keep them busy who wait for an answer. And not while anything is under
-//! way that ends by itself, such as a read or a socket that is full: whoever that is for waits for nobody else. But when
-//! that is all, and it is the socket of one long answer that goes to this machine, it is left to itself for as long: it
-//! has room again for half of what it may hold while the peer still has the other half to take.
+//! Not for more than half of those who ask, nor for a few of them: the others keep them busy who wait for an answer. Not for
+//! longer than they are kept busy. And not while anything is under way that ends by itself, such as a read or a socket that
+//! is full: whoever that is for waits for nobody else. But when that is all, and it is the socket of one long answer that
+//! goes to this machine, it is left to itself for a while: it has room again for half of what it may hold while the peer
+//! still has the other half to take.
 
 use crate::uring::Batch;
 
-/// Completions at most.
+/// Completions at least, where it is more than one, and at most.
+const FEWEST: u32 = 4;
 const MOST: u32 = 16;
+
+/// How long is waited for each of them: what the others' peers take at the least, all on one core, for what they were sent.
+const EACH_US: u32 = 12;
 
 /// How long is looked at what the shard does, and with how many.
 const PERIOD_NS: u64 = 5_000_000;
@@ -33,27 +38,23 @@ struct Gain {
     /// itself saves some of it.
     busy: u64,
     still_busy: u64,
-    /// How much later than without it a request may be seen.
-    within_us: u32,
 }
 
 const OF_LARGE_ANSWERS: Gain = Gain {
     busy: 50,
     still_busy: 40,
-    within_us: 100,
 };
 
 /// A client that is busy all the time, on one core, keeps a shard busy for a third of the time and more.
 const OF_BUNDLES: Gain = Gain {
     busy: 25,
     still_busy: 20,
-    within_us: 200,
 };
 
 /// The full socket has room again, or something else comes.
 const LONE_STALL: Batch = Batch {
     completions: 2,
-    within_us: OF_LARGE_ANSWERS.within_us,
+    within_us: 100,
 };
 
 /// The number of the period in which something last came from a connection.
@@ -119,13 +120,11 @@ impl Coalescing {
         if now_ns.saturating_sub(self.began_ns) >= PERIOD_NS {
             let done = done();
             let completions = (self.heard / 2).min(MOST);
-            self.slept_for = self
-                .gain(now_ns, &done)
-                .filter(|_| completions > 1)
-                .map(|gain| Batch {
-                    completions,
-                    within_us: gain.within_us,
-                });
+            let gains = completions >= FEWEST && self.gains(now_ns, &done);
+            self.slept_for = gains.then_some(Batch {
+                completions,
+                within_us: completions * EACH_US,
+            });
             self.period = self.period.wrapping_add(1);
             (self.began_ns, self.before) = (now_ns, done);
             (self.heard, self.receives) = (0, 0);
@@ -137,11 +136,11 @@ impl Coalescing {
         }
     }
 
-    /// What there is to gain, going by what was done in the period that ends now.
-    fn gain(&self, now_ns: u64, done: &Done) -> Option<Gain> {
+    /// Whether there is anything to gain, going by what was done in the period that ends now.
+    fn gains(&self, now_ns: u64, done: &Done) -> bool {
         let requests = done.requests - self.before.requests;
         if requests == 0 {
-            return None;
+            return false;
         }
         let bytes = done.bytes - self.before.bytes;
         let gain = if bytes >= requests.saturating_mul(LARGE) {
@@ -149,7 +148,7 @@ impl Coalescing {
         } else if requests >= self.receives.saturating_mul(BUNDLE) {
             OF_BUNDLES
         } else {
-            return None;
+            return false;
         };
         let worked_ns = done.thread_ns.saturating_sub(self.before.thread_ns);
         let percent = if self.slept_for.is_some() {
@@ -157,9 +156,7 @@ impl Coalescing {
         } else {
             gain.busy
         };
-        let busy =
-            worked_ns.saturating_mul(100) >= (now_ns - self.began_ns).saturating_mul(percent);
-        busy.then_some(gain)
+        worked_ns.saturating_mul(100) >= (now_ns - self.began_ns).saturating_mul(percent)
     }
 }
 
@@ -212,8 +209,8 @@ mod tests {
         for (connections, completions) in [
             (0, 1),
             (1, 1),
-            (3, 1),
-            (4, 2),
+            (7, 1),
+            (8, 4),
             (16, 8),
             (33, 16),
             (9_000, 16),
@@ -253,14 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn how_long_is_waited_goes_by_what_for() {
-        let mut asked = Asked::by(16, 1_000);
-        for (bundle, bytes, within_us) in [(20, 1_000, 200), (1, 100_000, 100), (20, 100_000, 100)]
-        {
-            (asked.bundle, asked.bytes) = (bundle, bytes);
-            assert_eq!(asked.after(100), 8);
+    fn how_long_is_waited_goes_by_for_how_many() {
+        for (connections, wanted) in [(8, (4, 48)), (16, (8, 96)), (1_000, (16, 192))] {
+            let mut asked = Asked::by(connections, 100_000);
+            asked.after(100);
             let batch = (asked.coalescing).batch(0, asked.now_ns, || unreachable!());
-            assert_eq!(batch.map(|batch| batch.within_us), Some(within_us));
+            let batch = batch.map(|batch| (batch.completions, batch.within_us));
+            assert_eq!(batch, Some(wanted));
         }
     }
 
@@ -289,7 +285,7 @@ mod tests {
             let batch = (asked.coalescing).batch(0, asked.now_ns + later_ns, || unreachable!());
             assert_eq!(batch.map(|batch| batch.completions), Some(8));
         }
-        asked.connections.truncate(6);
-        assert_eq!(asked.after(100), 3, "the others say nothing any more");
+        asked.connections.truncate(10);
+        assert_eq!(asked.after(100), 5, "the others say nothing any more");
     }
 }
