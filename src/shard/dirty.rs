@@ -27,9 +27,8 @@ impl Dirty {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.brief.is_empty() && self.bulk.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.brief.len() + self.bulk.len()
     }
 
     /// Whether the next one takes a lot.
@@ -76,9 +75,9 @@ mod tests {
         let brief: Vec<_> = order.iter().copied().filter(|slot| *slot < 100).collect();
         assert!(brief.iter().copied().eq(0..78), "in order: {brief:?}");
         assert_eq!(dirty.pop(), Some(key(78)));
-        assert!(!dirty.is_bulk_next() && !dirty.is_empty());
+        assert!(!dirty.is_bulk_next() && dirty.len() > 0);
         assert_eq!((dirty.pop(), dirty.pop()), (Some(key(79)), None));
-        assert!(dirty.is_empty());
+        assert!(dirty.len() == 0);
     }
 
     #[test]

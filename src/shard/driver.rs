@@ -2,12 +2,16 @@
 //!
 //! 1. Every completion that is there goes directly to the connection that it names; no task, waker or channel stands
 //!    between.
-//! 2. Then one connection that has something to say fills a slot and queues one send, one that was sent little lately before
+//! 2. Files that could not be opened in the turn that they were asked for in are, a few in a turn, when the answers to the
+//!    others are on their way: their clients have those to work on meanwhile.
+//! 3. Then one connection that has something to say fills a slot and queues one send, one that was sent little lately before
 //!    one that was sent a lot; completions that this brought come first again, so that a slot is read, sent and reused
 //!    while it is in the cache.
-//! 3. With nothing left to do, everything queued is submitted and the shard waits in its ring, for several completions at
+//! 4. With nothing left to do, everything queued is submitted and the shard waits in its ring, for several completions at
 //!    once where that saves wakeups ([`coalescing`](super::coalescing)); if nothing came and no deadline is near, it parks
 //!    through the executor on the ring's eventfd. The executor has no other task, so the driver gives it no turn but then.
+
+mod accepting;
 
 use std::io;
 use std::iter::repeat_n;
@@ -22,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::io::Errno;
 
 use super::coalescing::Done;
-use super::connection::{Connection, Transport};
+use super::connection::Connection;
 use super::counters::Snapshot;
 use super::kernel_tls::KernelTls;
 use super::offload::Offload;
@@ -30,22 +34,19 @@ use super::open::{Finished, Waiter};
 use super::seek::Stage;
 use super::shared::{JOB, KIND, LISTENER, Product, Shared, WAKE};
 use super::unsent::MIN_UNSENT;
-use super::{Command, Control, Listener, Options, Report, WakePipe};
-use crate::transport::tls::{Handshake, TlsError};
-use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError, Slab, UserData};
+use super::{Command, Control, Options, Report, WakePipe};
+use crate::uring::{Completion, Event, Owner, Ring, RingOptions, SetupError, Slab};
+use accepting::Listening;
 
 /// How long the shard waits in its ring before it parks through the executor: the wait costs two system calls, the
 /// park fourteen.
 const WAIT: Duration = Duration::from_millis(10);
 /// With deadlines running the shard stays in its ring, and looks up at least this often.
 const WAIT_MAX_NS: u64 = 1_000_000_000;
+/// Connections that are flushed while files wait to be opened, before some are: about as much work.
+const FLUSHED_BETWEEN: u32 = 16;
 /// How often deadlines are looked at while there is always somebody who has something to send.
 const EXPIRE_EVERY_NS: u64 = 10_000_000;
-/// How long accepting pauses when descriptors or memory have run out.
-const ACCEPT_PAUSE_NS: u64 = 50_000_000;
-/// How often it is said that accepting pauses.
-const WARN_EVERY_NS: u64 = 10_000_000_000;
-
 const RING: RingOptions = RingOptions {
     entries: 1_024,
     completions: 8_192,
@@ -78,15 +79,6 @@ pub(super) enum Turn {
     Over,
 }
 
-/// A listener, and what was asked about it once.
-struct Listening {
-    listener: Listener,
-    /// Whether those who come to it are.
-    near: bool,
-    /// The operation that accepts, as long as it does.
-    accepting: Option<UserData>,
-}
-
 /// A shard without its sleep: everything that it does, it does in a turn, at the time that it is told.
 pub(super) struct Shard<'a> {
     /// Goes first: what is queued in its ring is submitted then, while the sockets below are open.
@@ -108,6 +100,8 @@ pub(super) struct Shard<'a> {
     command: Command,
     /// Nothing was flushed since the kernel was last asked what has come.
     looked: bool,
+    /// Connections that were flushed since files were last opened that had to wait.
+    flushed: u32,
     /// Deadlines are looked at then, whatever else there is to do.
     expire_ns: u64,
 }
@@ -164,14 +158,7 @@ impl<'a> Shard<'a> {
             Offload::new(pipe.wake, pipe.affinity),
         )?;
         shared.kernel_tls = KernelTls::new(options.kernel_tls);
-        let listening = |listener: Listener| {
-            let near = listener.is_near();
-            Some(Listening {
-                listener,
-                near,
-                accepting: None,
-            })
-        };
+        let listening = |listener| Some(Listening::new(listener));
         Ok(Self {
             shared,
             index: options.index,
@@ -186,6 +173,7 @@ impl<'a> Shard<'a> {
             reports,
             command: Command::Serve,
             looked: false,
+            flushed: 0,
             expire_ns: 0,
         })
     }
@@ -214,13 +202,17 @@ impl<'a> Shard<'a> {
         self.shared.ring.read_wake(Rc::clone(&self.wake), owner);
     }
 
-    /// Takes what has completed, then lets one connection send. Deadlines expire when none wants to, and every 10 ms.
+    /// Takes what has completed, opens a few files that had to wait, then lets one connection send. Deadlines expire when none wants to, and every 10 ms.
     ///
     /// `now_ns` is the time since the shard began, and `since_epoch` tells the time of day.
     pub(super) fn turn(&mut self, now_ns: u64, since_epoch: impl FnOnce() -> Duration) -> Turn {
         self.shared.set_time(now_ns, since_epoch);
+        self.shared.jobs.begin_turn();
         while let Some(completion) = self.shared.ring.next() {
             self.dispatch(completion);
+        }
+        if self.flushed >= FLUSHED_BETWEEN || self.shared.dirty.len() <= 1 {
+            self.open_later();
         }
         if self.command == Command::Stop {
             self.say_last_words();
@@ -242,10 +234,11 @@ impl<'a> Shard<'a> {
         }
         if let Some(key) = self.next_to_flush() {
             self.looked = false;
+            self.flushed += 1;
             self.with(key, Connection::flush);
             return Turn::More;
         }
-        if self.expire() {
+        if self.shared.jobs.have_later() || self.expire() {
             return Turn::More;
         }
         if self.command == Command::Drain && self.connections.is_empty() {
@@ -314,7 +307,7 @@ impl<'a> Shard<'a> {
         self.shared.counters.dispatches += u64::from(kind != LISTENER && kind != WAKE);
         match kind {
             LISTENER => self.accepted((owner.slot & !KIND) as usize, event),
-            JOB => self.job_event(owner, event),
+            JOB => self.job(owner, |shared| shared.job_event(owner, event)),
             WAKE => self.woken(event),
             _ => self.with(owner, |connection, shared| connection.handle(event, shared)),
         }
@@ -346,136 +339,10 @@ impl<'a> Shard<'a> {
         }
     }
 
-    fn accept(&mut self, index: usize) {
-        let owner = Owner {
-            slot: LISTENER | index as u32,
-            generation: 0,
-        };
-        if let Some(listening) = &mut self.listeners[index] {
-            let socket = listening.listener.socket.as_fd();
-            listening.accepting = Some(self.shared.ring.accept(socket, owner));
-        }
-    }
-
-    fn accepted(&mut self, index: usize, event: Event) {
-        let Event::Accepted { socket, more } = event else {
-            return;
-        };
-        let draining = self.command != Command::Serve;
-        match socket {
-            Ok(socket) if draining => self.shared.ring.close(socket),
-            Ok(socket) => {
-                if self.shared.descriptors.are_few(socket.as_fd()) {
-                    self.pause_accepting(Errno::MFILE);
-                }
-                if self.shared.descriptors.are_last(socket.as_fd()) {
-                    self.shared.ring.close(socket);
-                } else {
-                    self.begin_connection(index, socket);
-                }
-            }
-            Err(errno) if is_passing(errno) => {}
-            Err(errno) => self.pause_accepting(errno),
-        }
-        if more {
-            return;
-        }
-        if let Some(listening) = &mut self.listeners[index] {
-            listening.accepting = None;
-        }
-        if draining {
-            self.close_listener(index);
-        } else if self.shared.now_ns < self.accept_from_ns {
-            self.paused.push(index);
-        } else {
-            self.accept(index);
-        }
-    }
-
-    /// Descriptors or memory have run out, or a listener is broken: who else comes waits until that may be over.
-    fn pause_accepting(&mut self, errno: Errno) {
-        if self.shared.now_ns < self.accept_from_ns {
-            return;
-        }
-        self.accept_from_ns = self.shared.now_ns + ACCEPT_PAUSE_NS;
-        self.shared.files.make_room(self.shared.now_ns);
-        if self.shared.now_ns >= self.warn_from_ns {
-            self.warn_from_ns = self.shared.now_ns + WARN_EVERY_NS;
-            match errno {
-                Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => {
-                    tracing::warn!(%errno, "accepting pauses: out of descriptors or memory; raise LimitNOFILE");
-                }
-                _ => tracing::warn!(%errno, "accepting pauses: it failed"),
-            }
-        }
-        self.stop_accepting();
-    }
-
-    /// Each listener is heard of once more when that is done.
-    fn stop_accepting(&mut self) {
-        for listening in self.listeners.iter().flatten() {
-            if let Some(accepting) = listening.accepting {
-                self.shared.ring.cancel_one(accepting);
-            }
-        }
-    }
-
-    /// Accepts again where that paused, when its time is over and there is room; whether it does.
-    fn resume_accepting(&mut self) -> bool {
-        if self.paused.is_empty() || self.shared.now_ns < self.accept_from_ns {
-            return false;
-        }
-        if !self.shared.descriptors.have_room(&*self.wake) {
-            self.pause_accepting(Errno::MFILE);
-            return false;
-        }
-        for index in std::mem::take(&mut self.paused) {
-            self.accept(index);
-        }
-        true
-    }
-
-    /// Nothing is in flight on it. Closed now, not with the shard: new peers are to be refused.
-    fn close_listener(&mut self, index: usize) {
-        if let Some(Listening { listener, .. }) = self.listeners[index].take() {
-            self.shared.ring.close(listener.socket);
-        }
-    }
-
-    fn begin_connection(&mut self, index: usize, socket: OwnedFd) {
-        let Some(Listening { listener, near, .. }) = &self.listeners[index] else {
-            return self.shared.ring.close(socket);
-        };
-        let near = *near;
-        let transport = match (listener.tls, &self.tls) {
-            (false, _) => Transport::Cleartext,
-            (true, Some(config)) => match Handshake::new(Arc::clone(config)) {
-                Ok(mut handshake) => {
-                    if self.shared.sites.has_certificates() {
-                        handshake.note_server_name();
-                    }
-                    Transport::Handshake(Box::new(handshake))
-                }
-                Err(error) => return self.refuse(socket, &error),
-            },
-            // A TLS listener is never made without a configuration.
-            (true, None) => return self.shared.ring.close(socket),
-        };
-        self.shared.counters.accepted += 1;
-        let shared = &mut self.shared;
-        self.connections
-            .insert_with(|key| Box::new(Connection::new(key, socket, transport, near, shared)));
-    }
-
-    fn refuse(&mut self, socket: OwnedFd, error: &TlsError) {
-        tracing::error!(%error, "a TLS connection could not be begun");
-        self.shared.ring.close(socket);
-    }
-
     /// A step of opening a file. A panic in it fails those who wait for that file and nobody else.
-    fn job_event(&mut self, owner: Owner, event: Event) {
+    fn job(&mut self, owner: Owner, step: impl FnOnce(&mut Shared) -> Option<Finished>) {
         let shared = &mut self.shared;
-        let step = catch_unwind(AssertUnwindSafe(|| shared.job_event(owner, event)));
+        let step = catch_unwind(AssertUnwindSafe(|| step(shared)));
         let finished = step.unwrap_or_else(|_| {
             tracing::error!("opening a file panicked and was given up; this is a bug");
             shared.counters.panics += 1;
@@ -483,6 +350,22 @@ impl<'a> Shard<'a> {
         });
         if let Some(finished) = finished {
             self.answer(finished);
+        }
+    }
+
+    /// Opens some of the files that had to wait, when what is queued is on its way.
+    fn open_later(&mut self) {
+        self.flushed = 0;
+        if !self.shared.jobs.have_later() {
+            return;
+        }
+        self.shared.ring.submit();
+        while let Some(owner) = self.shared.jobs.next_later() {
+            let connections = &self.connections;
+            let is_there = |waiter: &Waiter| connections.contains(waiter.asker.connection);
+            if self.shared.jobs.is_waited_for(owner, is_there) {
+                self.job(owner, |shared| shared.open_late(owner));
+            }
         }
     }
 
@@ -563,28 +446,6 @@ impl<'a> Shard<'a> {
         snapshot.in_flight = self.shared.ring.in_flight();
         snapshot
     }
-}
-
-/// Whether the next connection may be accepted at once: what failed is the one that was to be, by its network or a
-/// firewall (accept(2) lists these), or a signal came.
-fn is_passing(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::CONNABORTED
-            | Errno::INTR
-            | Errno::CANCELED
-            | Errno::AGAIN
-            | Errno::PERM
-            | Errno::PROTO
-            | Errno::NOPROTOOPT
-            | Errno::OPNOTSUPP
-            | Errno::NETDOWN
-            | Errno::NETUNREACH
-            | Errno::NONET
-            | Errno::HOSTDOWN
-            | Errno::HOSTUNREACH
-            | Errno::TIMEDOUT
-    )
 }
 
 fn since_epoch() -> Duration {

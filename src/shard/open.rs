@@ -1,12 +1,12 @@
 //! Opening files: at once where the kernel has all of it in memory, else by one job per path, however many requests wait
-//! for it.
+//! for it. A turn opens a few at once, and the jobs of the others begin in later turns in the same way.
 //!
 //! 1. `openat2` beneath the root, in one step: no path is ever checked and then opened.
 //! 2. What was opened is asked what it is.
 //! 3. A small file's contents are read.
 //! 4. The cache remembers, and everybody who waits is answered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -22,6 +22,9 @@ use super::shared::{JOB, Shared};
 use crate::files::{Found, SMALL_FILE_BYTES};
 use crate::site::{SiteId, Treatment};
 use crate::uring::{Event, Gather, Lease, Owner, Pages, Resolve, Ring, Slab};
+
+/// Files that are opened at once in a turn, at most: they take some 100 us, for which everybody else waits.
+const AT_ONCE: u32 = 12;
 
 /// Small files that are read at once with memory that is kept.
 const MAX_BUFFERS: usize = 32;
@@ -55,6 +58,10 @@ pub(super) struct Job {
 pub(super) struct Jobs {
     jobs: Slab<Job>,
     by_key: HashMap<Rc<[u8]>, Owner>,
+    /// Those that begin in a later turn, in their order.
+    later: VecDeque<Owner>,
+    /// Files that may be opened at once in this turn yet.
+    at_once: u32,
     /// Memory that small files were read into, for the next: much at once is dear to ask for.
     buffers: Vec<Lease>,
     /// Nothing is opened at once: openat2(2) is refused, as it is under the unit of systemd ([`Opener`](crate::uring::Opener)).
@@ -62,6 +69,42 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
+    pub(super) fn begin_turn(&mut self) {
+        self.at_once = AT_ONCE;
+    }
+
+    /// Whether any job waits for its turn.
+    pub(super) fn have_later(&self) -> bool {
+        !self.later.is_empty()
+    }
+
+    /// The next of them, if its turn has come.
+    pub(super) fn next_later(&mut self) -> Option<Owner> {
+        match self.at_once {
+            0 => None,
+            _ => self.later.pop_front(),
+        }
+    }
+
+    /// Whether a file has to wait for a later turn: who came before goes first.
+    fn must_wait(&self) -> bool {
+        self.at_once == 0 || self.have_later()
+    }
+
+    /// Whether anybody waits for a job who `is_there`; else it is forgotten.
+    pub(super) fn is_waited_for(
+        &mut self,
+        owner: Owner,
+        is_there: impl Fn(&Waiter) -> bool,
+    ) -> bool {
+        let waiters = self.jobs.get_mut(owner).map(|job| &mut job.waiters);
+        let waited_for = waiters.is_some_and(|waiters| waiters.iter().any(is_there));
+        if !waited_for && let Some(job) = self.jobs.remove(owner) {
+            self.by_key.remove(&job.key);
+        }
+        waited_for
+    }
+
     fn take_buffer(&mut self) -> Lease {
         let kept = self.buffers.pop();
         // Not a slot: those are for what is being sent, and this must not wait for one.
@@ -108,9 +151,19 @@ impl Shared {
         beside: bool,
     ) -> Result<Outcome, Option<Opened>> {
         // Where there is a job, another answer would be kept, and then an older one of the job in its place.
-        if self.jobs.only || self.jobs.by_key.contains_key(key) {
+        if self.jobs.only || self.jobs.must_wait() || self.jobs.by_key.contains_key(key) {
             return Err(None);
         }
+        self.try_now(site, key, beside)
+    }
+
+    fn try_now(
+        &mut self,
+        site: SiteId,
+        key: &[u8],
+        beside: bool,
+    ) -> Result<Outcome, Option<Opened>> {
+        self.jobs.at_once = self.jobs.at_once.saturating_sub(1);
         let Beneath {
             root,
             path,
@@ -189,10 +242,24 @@ impl Shared {
         });
         match opened {
             Some(opened) => self.read(job, opened),
+            None if self.jobs.must_wait() && !self.jobs.only => self.jobs.later.push_back(job),
             None => self.submit_open(job),
         }
         // Only now: one that panicked before is waited for by nobody else.
         self.jobs.by_key.insert(key, job);
+    }
+
+    /// Begins a job that had to wait for its turn; when that was all, what came of it.
+    pub(super) fn open_late(&mut self, owner: Owner) -> Option<Finished> {
+        let job = self.jobs.jobs.get_mut(owner)?;
+        let (site, key) = (job.site, Rc::clone(&job.key));
+        let beside = job.waiters.iter().any(Waiter::is_beside);
+        match self.try_now(site, &key, beside) {
+            Ok(outcome) => return self.finish(owner, outcome),
+            Err(Some(opened)) => self.read(owner, opened),
+            Err(None) => self.submit_open(owner),
+        }
+        None
     }
 
     fn submit_open(&mut self, owner: Owner) {

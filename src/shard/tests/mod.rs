@@ -5,6 +5,7 @@ mod at_once;
 mod deadlines;
 mod digests;
 mod half_closed;
+mod later;
 mod leftovers;
 mod listings;
 mod mixed;

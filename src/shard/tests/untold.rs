@@ -15,7 +15,7 @@ fn a_first_byte_that_both_protocols_begin_with_is_not_answered() {
     peer.write_all(b"P").unwrap();
     run(&mut shard, |shard| {
         let first = &shard.connections.get_mut(key).unwrap().first;
-        first.as_deref() == Some(b"P") && shard.shared.dirty.is_empty()
+        first.as_deref() == Some(b"P") && shard.shared.dirty.len() == 0
     });
     let connection = shard.connections.get_mut(key).unwrap();
     assert!(connection.outgoing.is_none(), "nothing is being said");

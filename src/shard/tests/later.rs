@@ -1,0 +1,138 @@
+//! Files that are opened in later turns than the one that they were asked for in.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::channel;
+
+use tempfile::TempDir;
+
+use super::{connect, control, run, shard};
+use crate::files::Lookup;
+use crate::shard::driver::Shard;
+
+const HEADERS: u8 = 1;
+
+fn files(count: usize) -> TempDir {
+    let root = TempDir::new().unwrap();
+    for i in 0..count {
+        fs::write(root.path().join(name(i)), format!("file {i}")).unwrap();
+    }
+    root
+}
+
+fn name(i: usize) -> String {
+    format!("{i:02}.txt")
+}
+
+/// A request for a file: GET, http, authority, path (RFC 7541, appendix A and section 6.2.2).
+fn request(i: usize, stream: u32) -> Vec<u8> {
+    let path = format!("/{}", name(i));
+    let mut block = b"\x82\x86\x01\x01a\x04".to_vec();
+    block.push(path.len() as u8);
+    block.extend(path.as_bytes());
+    let mut frame = vec![0, 0, block.len() as u8, HEADERS, 0x05];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(block);
+    frame
+}
+
+/// Asks for so many files at once.
+fn ask(peer: &mut UnixStream, count: usize) {
+    let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    for i in 0..count {
+        wire.extend(request(i, 2 * i as u32 + 1));
+    }
+    peer.write_all(&wire).unwrap();
+}
+
+/// The streams that were answered, in that order.
+fn answered(mut wire: &[u8]) -> Vec<u32> {
+    let mut streams = Vec::new();
+    while let Some((head, rest)) = wire.split_at_checked(9) {
+        let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        if head[3] == HEADERS {
+            streams.push(u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
+        }
+        wire = rest.get(len..).unwrap_or_default();
+    }
+    streams
+}
+
+/// Whether the shard has looked at a file.
+fn is_known(shard: &mut Shard<'_>, i: usize) -> bool {
+    let key = [b"\0\0", name(i).as_bytes()].concat();
+    matches!(shard.shared.files.lookup(&key, 0), Lookup::Hit(_))
+}
+
+fn receive(peer: &mut UnixStream, wire: &mut Vec<u8>) {
+    let mut piece = [0; 4_096];
+    while let Ok(n @ 1..) = peer.read(&mut piece) {
+        wire.extend_from_slice(&piece[..n]);
+    }
+}
+
+#[test]
+fn a_turn_opens_a_few_and_those_that_follow_open_the_others() {
+    let root = files(40);
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (_, mut peer) = connect(&mut shard);
+    ask(&mut peer, 40);
+    let (mut waiting, mut wire) = (vec![0], Vec::new());
+    run(&mut shard, |shard| {
+        let now = shard.shared.jobs.owners().len();
+        if waiting.last() != Some(&now) {
+            waiting.push(now);
+        }
+        receive(&mut peer, &mut wire);
+        answered(&wire).len() == 40
+    });
+    assert_eq!(waiting, [0, 28, 16, 4, 0]);
+    assert_eq!(answered(&wire), Vec::from_iter((0..40).map(|i| 2 * i + 1)));
+}
+
+#[test]
+fn nothing_is_opened_for_who_is_gone() {
+    let root = files(99);
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let (_, mut peer) = connect(&mut shard);
+    ask(&mut peer, 99);
+    let mut peer = Some(peer);
+    run(&mut shard, |shard| {
+        let waiting = shard.shared.jobs.owners().len();
+        if waiting > 0 {
+            peer = None;
+        }
+        peer.is_none() && waiting == 0 && shard.connections.is_empty()
+    });
+    assert!(is_known(&mut shard, 0));
+    assert!(!is_known(&mut shard, 98));
+    assert!(!shard.shared.jobs.have_later());
+}
+
+/// Who asks for what is known does not wait until all is opened that another asked for.
+#[test]
+fn what_is_known_goes_out_between() {
+    let root = files(99);
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let [mut many, mut one] = [(); 2].map(|()| connect(&mut shard).1);
+    let mut wire = Vec::new();
+    ask(&mut one, 1);
+    run(&mut shard, |_| {
+        receive(&mut one, &mut wire);
+        answered(&wire) == [1]
+    });
+    ask(&mut many, 99);
+    run(&mut shard, |shard| shard.shared.jobs.have_later());
+    one.write_all(&request(0, 3)).unwrap();
+    run(&mut shard, |shard| {
+        receive(&mut one, &mut wire);
+        answered(&wire) == [1, 3] && {
+            assert!(shard.shared.jobs.have_later());
+            true
+        }
+    });
+}
