@@ -26,6 +26,9 @@ use crate::uring::{Event, Gather, Lease, Owner, Pages, Resolve, Ring, Slab};
 /// Files that are opened at once in a turn, at most: they take some 100 us, for which everybody else waits.
 const AT_ONCE: u32 = 12;
 
+/// Files that wait for later turns, some half a kilobyte each with who asked: what is asked for beyond that is opened at once.
+pub(super) const MAX_LATER: usize = 1 << 16;
+
 /// Small files that are read at once with memory that is kept.
 const MAX_BUFFERS: usize = 32;
 
@@ -59,7 +62,7 @@ pub(super) struct Jobs {
     jobs: Slab<Job>,
     by_key: HashMap<Rc<[u8]>, Owner>,
     /// Those that begin in a later turn, in their order.
-    later: VecDeque<Owner>,
+    pub(super) later: VecDeque<Owner>,
     /// Files that may be opened at once in this turn yet.
     at_once: u32,
     /// Memory that small files were read into, for the next: much at once is dear to ask for.
@@ -88,7 +91,7 @@ impl Jobs {
 
     /// Whether a file has to wait for a later turn: who came before goes first.
     fn must_wait(&self) -> bool {
-        self.at_once == 0 || self.have_later()
+        (self.at_once == 0 || self.have_later()) && self.later.len() < MAX_LATER
     }
 
     /// Whether anybody waits for a job who `is_there`; else it is forgotten.

@@ -2,14 +2,18 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::iter::repeat_n;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::{connect, control, run, shard};
 use crate::files::Lookup;
 use crate::shard::driver::Shard;
+use crate::shard::open::MAX_LATER;
+use crate::uring::Owner;
 
 const HEADERS: u8 = 1;
 
@@ -135,4 +139,27 @@ fn what_is_known_goes_out_between() {
             true
         }
     });
+}
+
+#[test]
+fn only_so_many_wait() {
+    let root = files(1);
+    let (control, (reports, _reported)) = (control(), channel());
+    let over = Owner {
+        slot: 99,
+        generation: 99,
+    };
+    for (waiting, opened) in [(MAX_LATER - 1, false), (MAX_LATER, true)] {
+        let mut shard = shard(root.path(), &control, &reports);
+        let (_, mut peer) = connect(&mut shard);
+        shard.shared.jobs.later.extend(repeat_n(over, waiting));
+        ask(&mut peer, 1);
+        shard.shared.ring.wait(Duration::from_secs(10));
+        while let Some(completion) = shard.shared.ring.next() {
+            shard.dispatch(completion);
+        }
+        assert_eq!(is_known(&mut shard, 0), opened);
+        run(&mut shard, |shard| is_known(shard, 0));
+        assert!(!shard.shared.jobs.have_later());
+    }
 }
