@@ -1,4 +1,4 @@
-//! The loop of a shard: turns ([`Shard::turn`]: reap, dispatch, flush, expire) until nothing is left to do, then sleep.
+//! The loop of a shard: turns ([`Shard::turn`]: reap, dispatch, open, flush, expire) until nothing is left to do, then sleep.
 //!
 //! 1. Every completion that is there goes directly to the connection that it names; no task, waker or channel stands
 //!    between.
@@ -47,6 +47,7 @@ const WAIT_MAX_NS: u64 = 1_000_000_000;
 const FLUSHED_BETWEEN: u32 = 16;
 /// How often deadlines are looked at while there is always somebody who has something to send.
 const EXPIRE_EVERY_NS: u64 = 10_000_000;
+
 const RING: RingOptions = RingOptions {
     entries: 1_024,
     completions: 8_192,
@@ -360,12 +361,13 @@ impl<'a> Shard<'a> {
             return;
         }
         self.shared.ring.submit();
-        while let Some(owner) = self.shared.jobs.next_later() {
+        loop {
             let connections = &self.connections;
             let is_there = |waiter: &Waiter| connections.contains(waiter.asker.connection);
-            if self.shared.jobs.is_waited_for(owner, is_there) {
-                self.job(owner, |shared| shared.open_late(owner));
-            }
+            let Some(owner) = self.shared.jobs.next_later(is_there) else {
+                return;
+            };
+            self.job(owner, |shared| shared.open_late(owner));
         }
     }
 

@@ -81,31 +81,30 @@ impl Jobs {
         !self.later.is_empty()
     }
 
-    /// The next of them, if its turn has come.
-    pub(super) fn next_later(&mut self) -> Option<Owner> {
-        match self.at_once {
-            0 => None,
-            _ => self.later.pop_front(),
+    /// The next of them for which anybody waits who `is_there`, if its turn has come; those before it are forgotten.
+    pub(super) fn next_later(&mut self, is_there: impl Fn(&Waiter) -> bool) -> Option<Owner> {
+        if self.at_once == 0 {
+            return None;
         }
+        while let Some(owner) = self.later.pop_front() {
+            let job = self.jobs.get_mut(owner);
+            if job.is_some_and(|job| job.waiters.iter().any(&is_there)) {
+                return Some(owner);
+            }
+            self.remove(owner);
+        }
+        None
+    }
+
+    fn remove(&mut self, owner: Owner) -> Option<Job> {
+        let job = self.jobs.remove(owner)?;
+        self.by_key.remove(&job.key);
+        Some(job)
     }
 
     /// Whether a file has to wait for a later turn: who came before goes first.
     fn must_wait(&self) -> bool {
         (self.at_once == 0 || self.have_later()) && self.later.len() < MAX_LATER
-    }
-
-    /// Whether anybody waits for a job who `is_there`; else it is forgotten.
-    pub(super) fn is_waited_for(
-        &mut self,
-        owner: Owner,
-        is_there: impl Fn(&Waiter) -> bool,
-    ) -> bool {
-        let waiters = self.jobs.get_mut(owner).map(|job| &mut job.waiters);
-        let waited_for = waiters.is_some_and(|waiters| waiters.iter().any(is_there));
-        if !waited_for && let Some(job) = self.jobs.remove(owner) {
-            self.by_key.remove(&job.key);
-        }
-        waited_for
     }
 
     fn take_buffer(&mut self) -> Lease {
@@ -337,8 +336,7 @@ impl Shared {
     }
 
     fn finish(&mut self, owner: Owner, outcome: Outcome) -> Option<Finished> {
-        let job = self.jobs.jobs.remove(owner)?;
-        self.jobs.by_key.remove(&job.key);
+        let job = self.jobs.remove(owner)?;
         Some(Finished {
             waiters: job.waiters,
             outcome,
