@@ -63,9 +63,9 @@ pub(super) struct Outgoing {
     pub(super) stalled_ns: Option<u64>,
     /// Bytes of the send that is under way, and whether it is made without a copy.
     sending: (usize, bool),
-    /// Of a slot that is read although it could be gathered, until it is first sent.
+    /// Of a slot of a long answer that could be read or gathered, until it is first sent.
     times: Option<Times>,
-    /// Of such a slot as long as there is anything left of it.
+    /// Of one that is read, as long as there is anything left of it.
     reader: Option<Reader>,
 }
 
@@ -76,7 +76,9 @@ struct Next {
     bytes: usize,
     /// Wire bytes after which no more body is taken.
     burst: usize,
-    /// When it is read although it could be gathered.
+    /// Of a long answer, it could be read or gathered.
+    timed: bool,
+    /// When it is read.
     reader: Option<Reader>,
 }
 
@@ -157,7 +159,7 @@ impl Connection {
             self.next_slot(shared)
         };
         let (mut gather, mut plan) = shared.pool.take();
-        let mut reader = None;
+        let (mut timed, mut reader) = (false, None);
         if let Some(next) = next {
             match lease(shared, next.bytes) {
                 Some(mut lease) => {
@@ -167,7 +169,7 @@ impl Connection {
                     if plan.wire_len > 0 {
                         gather.set_buffer(lease);
                     }
-                    reader = next.reader;
+                    (timed, reader) = (next.timed, next.reader);
                 }
                 None => {
                     self.starved = true;
@@ -187,7 +189,7 @@ impl Connection {
         }
         let mut outgoing = Outgoing::new(gather, plan, prefix, shared.now_ns);
         outgoing.record_type = record_type;
-        outgoing.times = reader.is_some().then(Times::default);
+        outgoing.times = timed.then(Times::default);
         outgoing.reader = reader;
         self.outgoing = Some(outgoing);
         self.prepare(shared);
@@ -206,9 +208,9 @@ impl Connection {
             }
             _ => Layout::Gathered,
         };
-        let reader = match layout {
+        let (timed, reader) = match layout {
             Layout::Gathered => self.reads(burst, shared),
-            Layout::Placed | Layout::Sealed(_) => None,
+            Layout::Placed | Layout::Sealed(_) => (false, None),
         };
         let (read, filled) = (burst.min(MAX_READ_SLOT), burst.min(MAX_FILLED_SLOT));
         let (layout, bytes, burst) = match layout {
@@ -221,6 +223,7 @@ impl Connection {
             layout,
             bytes,
             burst,
+            timed,
             reader,
         })
     }
@@ -234,20 +237,21 @@ impl Connection {
         }
     }
 
-    /// The right to read the next slot although it can be gathered, if it is. Not where nothing is copied, or is read
-    /// anyway; nor beside other downloads: those of one file that move through it together, and so find it in the cache,
-    /// would part.
-    fn reads(&mut self, burst: usize, shared: &Shared) -> Option<Reader> {
+    /// Whether the next slot is of a long answer and could be read or gathered, and the right to read it, if it is. Not where
+    /// nothing is copied, or is read anyway; nor beside other downloads: those of one file that move through it together, and
+    /// so find it in the cache, would part.
+    fn reads(&mut self, burst: usize, shared: &Shared) -> (bool, Option<Reader>) {
         let may = matches!(self.transport, Transport::Cleartext)
             && burst >= shared.long.least
+            && self.long.is_long(&shared.long)
             && !self.zero_copy.works()
             && !self.places
             && shared.turns.are_few();
-        if !may {
-            return None;
-        }
-        let reader = shared.reader.another()?;
-        self.long.reads_next(&shared.long).then_some(reader)
+        let Some(reader) = may.then(|| shared.reader.another()).flatten() else {
+            return (false, None);
+        };
+        let reads = self.long.reads_next(&shared.gathered);
+        (true, reads.then_some(reader))
     }
 
     /// Whether another connection asks for little.
@@ -277,13 +281,13 @@ impl Connection {
             shared.now_ns,
         );
         if let Some(times) = &mut outgoing.times {
-            times.read_ns = shared.ring.thread_time_ns();
+            times.ready_ns = shared.ring.thread_time_ns();
         }
         match step {
             prepare::Step::Ready => self.send(shared),
             prepare::Step::Waiting => {
                 self.operations += 1;
-                if outgoing.times.take().is_some() {
+                if outgoing.times.take().is_some() && outgoing.reader.is_some() {
                     // It is not in memory.
                     self.long.note_read(false);
                 }
@@ -363,8 +367,11 @@ impl Connection {
         if let Some(times) = outgoing.times.take()
             && n > 0
         {
-            let cheap = times.are_cheap(outgoing.plan.wire_len, n);
-            self.long.note_read(cheap);
+            let cost = times.ns_per_mib(outgoing.plan.wire_len, n);
+            match &outgoing.reader {
+                Some(_) => self.long.note_read(shared.gathered.cost_more(cost)),
+                None => shared.gathered.note(cost),
+            }
         }
         self.unsent.note_taken(n);
         self.long.note_taken(n);

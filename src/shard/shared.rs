@@ -110,6 +110,7 @@ pub(super) struct Shared {
     pub(super) zero_copy: zero_copy::Policy,
     pub(super) long: long::Policy,
     pub(super) reader: long::Reader,
+    pub(super) gathered: long::Gathered,
     pub(super) kernel_tls: KernelTls,
     /// The connection that was last sent little, as it has been all along, and when.
     pub(super) answered_briefly: Option<(Owner, u64)>,
@@ -167,6 +168,7 @@ impl Shared {
             zero_copy: zero_copy::Policy::default(),
             long: long::Policy::default(),
             reader: long::Reader::default(),
+            gathered: long::Gathered::default(),
             kernel_tls: KernelTls::No,
             answered_briefly: None,
             turns: Turns::default(),
