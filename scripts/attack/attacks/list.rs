@@ -20,6 +20,11 @@ pub(crate) const ATTACKS: &[Attack] = &[
         resets::rapid_reset_reconnect,
     ),
     Attack::new(
+        "rapid-reset-paths",
+        "CVE-2023-44487 for ever new paths, then gone",
+        resets::rapid_reset_paths,
+    ),
+    Attack::new(
         "made-zero-update",
         "CVE-2025-8671: WINDOW_UPDATE of 0",
         resets::made_by_zero_update,

