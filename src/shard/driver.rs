@@ -30,7 +30,7 @@ use super::connection::Connection;
 use super::counters::Snapshot;
 use super::kernel_tls::KernelTls;
 use super::offload::Offload;
-use super::open::{Finished, Waiter};
+use super::open::{Due, Finished, Waiter};
 use super::seek::Stage;
 use super::shared::{JOB, KIND, LISTENER, Product, Shared, WAKE};
 use super::unsent::MIN_UNSENT;
@@ -45,6 +45,8 @@ const WAIT: Duration = Duration::from_millis(10);
 const WAIT_MAX_NS: u64 = 1_000_000_000;
 /// Connections that are flushed while files wait to be opened, before some are: about as much work.
 const FLUSHED_BETWEEN: u32 = 16;
+/// Files whose turn has come that are looked at in a turn, in some 100 us: those that nobody waits for any more count too.
+const MAX_LOOKED_AT: u32 = 1_000;
 /// How often deadlines are looked at while there is always somebody who has something to send.
 const EXPIRE_EVERY_NS: u64 = 10_000_000;
 
@@ -361,13 +363,21 @@ impl<'a> Shard<'a> {
             return;
         }
         self.shared.ring.submit();
-        loop {
+        for _ in 0..MAX_LOOKED_AT {
             let connections = &self.connections;
-            let is_there = |waiter: &Waiter| connections.contains(waiter.asker.connection);
-            let Some(owner) = self.shared.jobs.next_later(is_there) else {
-                return;
+            let awaited = |waiter: &Waiter| {
+                let connection = connections.get(waiter.asker.connection);
+                connection.is_some_and(|connection| connection.awaits(waiter))
             };
-            self.job(owner, |shared| shared.open_late(owner));
+            match self.shared.jobs.next_later(awaited) {
+                None => return,
+                Some(Due::Begin(owner)) => self.job(owner, |shared| shared.open_late(owner)),
+                Some(Due::Forgotten(waiters)) => {
+                    for waiter in waiters {
+                        self.with(waiter.asker.connection, Connection::give_up_request);
+                    }
+                }
+            }
         }
     }
 

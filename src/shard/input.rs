@@ -110,12 +110,26 @@ impl Connection {
 
     /// A request whose file was opened is answered, or waits for something else.
     pub(super) fn resume(&mut self, waiter: &Waiter, outcome: &Outcome, shared: &mut Shared) {
-        self.opening -= 1;
-        if !self.answers() {
-            return;
+        if !self.awaits(waiter) {
+            return self.give_up_request(shared);
         }
+        self.opening -= 1;
         let response = seek::resume(waiter, outcome, shared);
         self.respond(waiter, response, shared);
+    }
+
+    /// Whether a request that waits for something still waits for its answer.
+    pub(super) fn awaits(&self, waiter: &Waiter) -> bool {
+        self.answers() && self.protocol.awaits(waiter.asker.stream)
+    }
+
+    /// Nothing more is done for a request that waited for something, since nobody awaits its answer any more.
+    pub(super) fn give_up_request(&mut self, shared: &mut Shared) {
+        self.opening -= 1;
+        if self.answers() {
+            // It may have been the last that the connection waited for.
+            self.mark(shared);
+        }
     }
 
     /// What was done off the loop for a request of this connection has come.
@@ -139,10 +153,10 @@ impl Connection {
             (Stage::Listing, Some(Product::Listed(listed))) => self.list(waiter, listed, shared),
             (_, None) => self.resume(waiter, &Err(500), shared),
             (_, Some(product)) => {
-                self.opening -= 1;
-                if !self.answers() {
-                    return;
+                if !self.awaits(waiter) {
+                    return self.give_up_request(shared);
                 }
+                self.opening -= 1;
                 let response = seek::resume_with(waiter, product, shared);
                 self.respond(waiter, response, shared);
             }

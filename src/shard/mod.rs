@@ -13,6 +13,7 @@ mod dirty;
 mod driver;
 mod input;
 mod kernel_tls;
+mod later;
 mod listings;
 mod long;
 mod offload;

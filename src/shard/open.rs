@@ -6,7 +6,7 @@
 //! 3. A small file's contents are read.
 //! 4. The cache remembers, and everybody who waits is answered.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -16,6 +16,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::answer::WaitingRequest;
+use super::later::Later;
 use super::opened::{Contents, Looked, Opened, describe, read_blocking, status};
 use super::seek::{Asker, Outcome, SITE_KEY_BYTES, Stage};
 use super::shared::{JOB, Shared};
@@ -23,7 +24,7 @@ use crate::files::{Found, SMALL_FILE_BYTES};
 use crate::site::{SiteId, Treatment};
 use crate::uring::{Event, Gather, Lease, Owner, Pages, Resolve, Ring, Slab};
 
-/// Files that are opened at once in a turn, at most: they take some 100 us, for which everybody else waits.
+/// Files that a turn begins to open, at most: at once they take some 100 us, for which everybody else waits.
 const AT_ONCE: u32 = 12;
 
 /// Files that wait for later turns, some half a kilobyte each with who asked: what is asked for beyond that is opened at once.
@@ -61,9 +62,9 @@ pub(super) struct Job {
 pub(super) struct Jobs {
     jobs: Slab<Job>,
     by_key: HashMap<Rc<[u8]>, Owner>,
-    /// Those that begin in a later turn, in their order.
-    pub(super) later: VecDeque<Owner>,
-    /// Files that may be opened at once in this turn yet.
+    /// Those that begin in a later turn.
+    pub(super) later: Later,
+    /// Files that this turn may begin to open yet.
     at_once: u32,
     /// Memory that small files were read into, for the next: much at once is dear to ask for.
     buffers: Vec<Lease>,
@@ -76,24 +77,29 @@ impl Jobs {
         self.at_once = AT_ONCE;
     }
 
-    /// Whether any job waits for its turn.
-    pub(super) fn have_later(&self) -> bool {
-        !self.later.is_empty()
+    /// One of this turn's was opened at once, or was tried to be.
+    fn note_begun(&mut self) {
+        self.at_once = self.at_once.saturating_sub(1);
     }
 
-    /// The next of them for which anybody waits who `is_there`, if its turn has come; those before it are forgotten.
-    pub(super) fn next_later(&mut self, is_there: impl Fn(&Waiter) -> bool) -> Option<Owner> {
+    /// Whether any job waits for its turn.
+    pub(super) fn have_later(&self) -> bool {
+        self.later.len() > 0
+    }
+
+    /// The next of them, if this turn may begin one. It is begun when any of its requests is still `awaited`, else forgotten.
+    pub(super) fn next_later(&mut self, awaited: impl Fn(&Waiter) -> bool) -> Option<Due> {
         if self.at_once == 0 {
             return None;
         }
-        while let Some(owner) = self.later.pop_front() {
-            let job = self.jobs.get_mut(owner);
-            if job.is_some_and(|job| job.waiters.iter().any(&is_there)) {
-                return Some(owner);
-            }
-            self.remove(owner);
-        }
-        None
+        let owner = self.later.pop()?;
+        let waiters = self.jobs.get(owner).map_or(&[][..], |job| &job.waiters);
+        Some(if waiters.iter().any(awaited) {
+            Due::Begin(owner)
+        } else {
+            let job = self.remove(owner);
+            Due::Forgotten(job.map(|job| job.waiters).unwrap_or_default())
+        })
     }
 
     fn remove(&mut self, owner: Owner) -> Option<Job> {
@@ -102,7 +108,7 @@ impl Jobs {
         Some(job)
     }
 
-    /// Whether a file has to wait for a later turn: who came before goes first.
+    /// Whether a file has to wait for a later turn: those that wait go first.
     fn must_wait(&self) -> bool {
         (self.at_once == 0 || self.have_later()) && self.later.len() < MAX_LATER
     }
@@ -125,6 +131,13 @@ impl Jobs {
         let owners = self.jobs.keys().into_iter().map(job_owner);
         owners.collect()
     }
+}
+
+/// A job whose turn has come.
+pub(super) enum Due {
+    Begin(Owner),
+    /// Of which nobody awaits the answer any more: those who did.
+    Forgotten(Vec<Waiter>),
 }
 
 /// A job that came to its end.
@@ -165,7 +178,10 @@ impl Shared {
         key: &[u8],
         beside: bool,
     ) -> Result<Outcome, Option<Opened>> {
-        self.jobs.at_once = self.jobs.at_once.saturating_sub(1);
+        self.jobs.note_begun();
+        if self.jobs.only {
+            return Err(None);
+        }
         let Beneath {
             root,
             path,
@@ -235,6 +251,7 @@ impl Shared {
         }
         let treatment = self.treatment(site, &key[SITE_KEY_BYTES..]);
         let key: Rc<[u8]> = key.into();
+        let connection = waiter.asker.connection;
         let job = self.jobs.jobs.insert_with(|_| Job {
             site,
             key: Rc::clone(&key),
@@ -244,8 +261,13 @@ impl Shared {
         });
         match opened {
             Some(opened) => self.read(job, opened),
-            None if self.jobs.must_wait() && !self.jobs.only => self.jobs.later.push_back(job),
-            None => self.submit_open(job),
+            None if self.jobs.must_wait() => self.jobs.later.push(connection, job),
+            None => {
+                if self.jobs.only {
+                    self.jobs.note_begun();
+                }
+                self.submit_open(job);
+            }
         }
         // Only now: one that panicked before is waited for by nobody else.
         self.jobs.by_key.insert(key, job);

@@ -198,6 +198,15 @@ impl Protocol {
         }
     }
 
+    /// Whether the request of `stream` waits for its answer.
+    pub(super) fn awaits(&self, stream: StreamId) -> bool {
+        match self {
+            // Only the connection's end ends it.
+            Self::Http1(_) => true,
+            Self::Http2(core) => core.awaits(stream),
+        }
+    }
+
     pub(super) fn respond(&mut self, stream: StreamId, response: Response<FileRef>) {
         both!(self, core => core.respond(stream, response));
     }

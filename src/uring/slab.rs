@@ -56,10 +56,16 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The same, to look at.
+    pub fn get(&self, key: Owner) -> Option<&T> {
+        let entry = self.entries.get(key.slot as usize)?;
+        let value = entry.value.as_ref();
+        value.filter(|_| entry.generation == key.generation)
+    }
+
     /// Whether a key is still valid.
     pub fn contains(&self, key: Owner) -> bool {
-        let entry = self.entries.get(key.slot as usize);
-        entry.is_some_and(|entry| entry.generation == key.generation && entry.value.is_some())
+        self.get(key).is_some()
     }
 
     /// Takes the value out; its key is never valid again.

@@ -40,6 +40,13 @@ impl<F: Source> Connection<F> {
         self.ready.push_back(&mut self.streams, index, Phase::Fresh);
     }
 
+    /// Whether the request of `stream` waits for its answer: not when it was reset meanwhile.
+    #[must_use]
+    pub fn awaits(&self, stream: StreamId) -> bool {
+        let index = self.streams.find(stream);
+        index.is_some_and(|index| self.streams.get(index).phase == Phase::Waiting)
+    }
+
     /// The same as [`Connection::respond`], with an answer that is given again and again.
     pub fn respond_again(&mut self, stream: StreamId, response: &Rc<Response<F>>) {
         let Some(index) = self.streams.find(stream) else {
