@@ -45,8 +45,6 @@ const WAIT: Duration = Duration::from_millis(10);
 const WAIT_MAX_NS: u64 = 1_000_000_000;
 /// Connections that are flushed while files wait to be opened, before some are: about as much work.
 const FLUSHED_BETWEEN: u32 = 16;
-/// Files whose turn has come that are looked at in a turn, in some 100 us: those that nobody waits for any more count too.
-const MAX_LOOKED_AT: u32 = 1_000;
 /// How often deadlines are looked at while there is always somebody who has something to send.
 const EXPIRE_EVERY_NS: u64 = 10_000_000;
 
@@ -336,6 +334,7 @@ impl<'a> Shard<'a> {
             if waits {
                 let connections = &self.connections;
                 let is_there = |waiter: &Waiter| connections.contains(waiter.asker.connection);
+                self.shared.jobs.forget(key, is_there);
                 let offload = &mut self.shared.offload;
                 offload.forget(|waiter| !waiter.stage.is_for_others() && !is_there(waiter));
             }
@@ -363,7 +362,7 @@ impl<'a> Shard<'a> {
             return;
         }
         self.shared.ring.submit();
-        for _ in 0..MAX_LOOKED_AT {
+        loop {
             let connections = &self.connections;
             let awaited = |waiter: &Waiter| {
                 let connection = connections.get(waiter.asker.connection);

@@ -28,14 +28,24 @@ impl Later {
     pub(super) fn pop(&mut self) -> Option<Owner> {
         let connection = self.turns.pop_front()?;
         let jobs = self.jobs.get_mut(&connection)?;
-        let job = jobs.pop_front();
+        let job = jobs.pop_front()?;
         if jobs.is_empty() {
             self.jobs.remove(&connection);
         } else {
             self.turns.push_back(connection);
         }
         self.len -= 1;
-        job
+        Some(job)
+    }
+
+    /// Takes out all jobs of a connection.
+    pub(super) fn remove(&mut self, connection: Owner) -> VecDeque<Owner> {
+        let jobs = self.jobs.remove(&connection).unwrap_or_default();
+        if !jobs.is_empty() {
+            self.turns.retain(|&other| other != connection);
+        }
+        self.len -= jobs.len();
+        jobs
     }
 
     pub(super) fn len(&self) -> usize {
@@ -86,5 +96,17 @@ mod tests {
         later.push(owner(2), owner(20));
         later.push(owner(1), owner(11));
         assert_eq!(popped(&mut later, 3), [20, 11]);
+    }
+
+    #[test]
+    fn those_of_one_connection_are_taken_out_together() {
+        let mut later = Later::default();
+        for job in 10..13 {
+            later.push(owner(1), owner(job));
+            later.push(owner(2), owner(job + 10));
+        }
+        assert_eq!(later.remove(owner(1)), [10, 11, 12].map(owner));
+        assert!(later.remove(owner(1)).is_empty());
+        assert_eq!((later.len(), popped(&mut later, 9)), (3, vec![20, 21, 22]));
     }
 }

@@ -102,6 +102,18 @@ impl Jobs {
         })
     }
 
+    /// A connection is gone: what waits for its turn because that asked for it is forgotten, or waits because another did who
+    /// `is_there`.
+    pub(super) fn forget(&mut self, connection: Owner, is_there: impl Fn(&Waiter) -> bool) {
+        for owner in self.later.remove(connection) {
+            let waiters = self.jobs.get(owner).map_or(&[][..], |job| &job.waiters);
+            match waiters.iter().find(|waiter| is_there(waiter)) {
+                Some(other) => self.later.push(other.asker.connection, owner),
+                None => drop(self.remove(owner)),
+            }
+        }
+    }
+
     fn remove(&mut self, owner: Owner) -> Option<Job> {
         let job = self.jobs.remove(owner)?;
         self.by_key.remove(&job.key);

@@ -126,6 +126,25 @@ fn nothing_is_opened_for_who_is_gone() {
     assert!(!shard.shared.jobs.have_later());
 }
 
+/// But for another who waits for one of the same.
+#[test]
+fn what_another_waits_for_is_opened() {
+    let root = files(99);
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let [mut many, mut one] = [(); 2].map(|()| connect(&mut shard).1);
+    ask(&mut many, 0..99);
+    run(&mut shard, |shard| shard.shared.jobs.have_later());
+    ask(&mut one, 98..99);
+    drop(many);
+    let mut wire = Vec::new();
+    run(&mut shard, |_| {
+        receive(&mut one, &mut wire);
+        answered(&wire) == [1]
+    });
+    assert!(!is_known(&mut shard, 97));
+}
+
 /// Nor for a stream that was reset; the connection goes on, and ends when its client does.
 #[test]
 fn nothing_is_opened_for_a_stream_that_was_reset() {
