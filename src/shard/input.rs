@@ -3,6 +3,8 @@
 //! A request whose file is known is answered from the call that parsed it; one whose file is not leaves a note with
 //! the job that opens it.
 
+use std::cell::Cell;
+
 use super::answer::{self, Version};
 use super::connection::{Connection, Transport};
 use super::listings::{Listed, Sending};
@@ -76,6 +78,7 @@ impl Connection {
                 }
             }
         }
+        self.forget_reset(shared);
         self.watch(shared);
         self.note_end(shared);
         let comes_to_its_end = self.protocol.is_done() || self.is_told_all();
@@ -118,9 +121,29 @@ impl Connection {
         self.respond(waiter, response, shared);
     }
 
-    /// Whether a request that waits for something still waits for its answer.
+    /// Whether a request that waits for something still waits for its answer, or for the end of that.
     pub(super) fn awaits(&self, waiter: &Waiter) -> bool {
-        self.answers() && self.protocol.awaits(waiter.asker.stream)
+        let stream = waiter.asker.stream;
+        let awaited = match waiter.stage {
+            Stage::Trailers(_) => self.protocol.buffered(stream).is_some(),
+            _ => self.protocol.awaits(stream),
+        };
+        self.answers() && awaited
+    }
+
+    /// What is done off the loop for requests that were reset in the call at hand is given up.
+    fn forget_reset(&mut self, shared: &mut Shared) {
+        if !std::mem::take(&mut shared.any_reset) || self.opening == 0 {
+            return;
+        }
+        let given_up = Cell::new(0);
+        shared.offload.forget(|waiter| {
+            let is_ours = waiter.asker.connection == self.key && !waiter.stage.is_for_others();
+            let gone = is_ours && !self.awaits(waiter);
+            given_up.set(given_up.get() + u32::from(gone));
+            gone
+        });
+        self.opening -= given_up.get();
     }
 
     /// Nothing more is done for a request that waited for something, since nobody awaits its answer any more.

@@ -169,8 +169,13 @@ impl Protocol {
                 while let Some(event) =
                     core.handle_bytes(shared.now_ns, &mut input, &mut scratch.h2)
                 {
-                    let h2::Event::Request { stream, head, .. } = event else {
-                        continue;
+                    let (stream, head) = match event {
+                        h2::Event::Request { stream, head, .. } => (stream, head),
+                        h2::Event::Reset { .. } => {
+                            shared.any_reset = true;
+                            continue;
+                        }
+                        h2::Event::Data { .. } | h2::Event::Trailers { .. } => continue,
                     };
                     let (serial, now_ns) = (head.serial(), shared.now_ns);
                     let share = |first, kept: &mut _| core.share(first, kept);

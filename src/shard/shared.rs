@@ -102,6 +102,8 @@ pub(super) struct Shared {
     pub(super) joined: Vec<u8>,
     /// Requests of the call at hand that have to wait.
     pub(super) begun_opening: u32,
+    /// Requests ended in the call at hand before their answers were whole.
+    pub(super) any_reset: bool,
     /// Connections that have something to say.
     pub(super) dirty: Dirty,
     /// Connections that wait for an arena slot, the longest first.
@@ -162,6 +164,7 @@ impl Shared {
             key: Vec::new(),
             joined: Vec::new(),
             begun_opening: 0,
+            any_reset: false,
             dirty: Dirty::default(),
             starved: VecDeque::new(),
             pool: Pool::default(),

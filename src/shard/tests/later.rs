@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::frames::{PREFACE, answered, get, reset};
 use super::{connect, control, run, shard};
 use crate::files::Lookup;
 use crate::shard::driver::Shard;
 use crate::shard::open::MAX_LATER;
 use crate::uring::Owner;
-
-const HEADERS: u8 = 1;
 
 fn files(count: usize) -> TempDir {
     let root = TempDir::new().unwrap();
@@ -30,38 +29,18 @@ fn name(i: usize) -> String {
     format!("{i:02}.txt")
 }
 
-/// A request for a file: GET, http, authority, path (RFC 7541, appendix A and section 6.2.2).
+/// A request for a file.
 fn request(i: usize, stream: u32) -> Vec<u8> {
-    let path = format!("/{}", name(i));
-    let mut block = b"\x82\x86\x01\x01a\x04".to_vec();
-    block.push(path.len() as u8);
-    block.extend(path.as_bytes());
-    let mut frame = vec![0, 0, block.len() as u8, HEADERS, 0x05];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(block);
-    frame
+    get(&format!("/{}", name(i)), &[], stream)
 }
 
 /// Asks for some files at once.
 fn ask(peer: &mut UnixStream, files: Range<usize>) {
-    let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    let mut wire = PREFACE.to_vec();
     for (i, stream) in files.zip((1..).step_by(2)) {
         wire.extend(request(i, stream));
     }
     peer.write_all(&wire).unwrap();
-}
-
-/// The streams that were answered, in that order.
-fn answered(mut wire: &[u8]) -> Vec<u32> {
-    let mut streams = Vec::new();
-    while let Some((head, rest)) = wire.split_at_checked(9) {
-        let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        if head[3] == HEADERS {
-            streams.push(u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
-        }
-        wire = rest.get(len..).unwrap_or_default();
-    }
-    streams
 }
 
 /// Whether the shard has looked at a file.
@@ -148,18 +127,12 @@ fn what_another_waits_for_is_opened() {
 /// Nor for a stream that was reset; the connection goes on, and ends when its client does.
 #[test]
 fn nothing_is_opened_for_a_stream_that_was_reset() {
-    const RST_STREAM: u8 = 3;
     let root = files(99);
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
     let (_, mut peer) = connect(&mut shard);
     ask(&mut peer, 0..98);
-    let mut wire = Vec::new();
-    for stream in (1..=195).step_by(2) {
-        wire.extend([0, 0, 4, RST_STREAM, 0]);
-        wire.extend(u32::to_be_bytes(stream));
-        wire.extend(u32::to_be_bytes(8));
-    }
+    let mut wire: Vec<u8> = (1..=195).step_by(2).flat_map(reset).collect();
     wire.extend(request(98, 197));
     peer.write_all(&wire).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();

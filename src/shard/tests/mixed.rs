@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
+use super::frames::frame;
 use super::{connect, control, shard};
 use crate::files::PageCache;
 use crate::shard::driver::Shard;
@@ -68,14 +69,6 @@ struct Client {
     unread: Vec<u8>,
     next: u32,
     answers: HashMap<u32, Answer>,
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend_from_slice(payload);
-    frame
 }
 
 impl Client {

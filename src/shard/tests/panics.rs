@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 
 use rustix::io::Errno;
 
+use super::frames::{PREFACE, frame};
 use super::{connect, control, run, shard};
 use crate::shard::driver::Shard;
 use crate::uring::{Completion, Event};
@@ -116,12 +117,6 @@ fn a_panic_while_a_file_is_opened_is_an_answer_to_who_waits_for_it() {
     ask(&mut shard, &mut peer, "/file.txt", whole);
 }
 
-/// HEADERS of a whole request for this block.
-fn headers(stream: u8, block: &[u8]) -> Vec<u8> {
-    let header = [0, 0, block.len() as u8, 1, 5, 0, 0, 0, stream];
-    [&header[..], block].concat()
-}
-
 /// A field block that makes `path`, of six bytes, the last entry of the dynamic table.
 fn first_block(path: &str) -> Vec<u8> {
     [b"\x82\x86\x44\x06", path.as_bytes(), b"\x01\x01x"].concat()
@@ -129,7 +124,6 @@ fn first_block(path: &str) -> Vec<u8> {
 
 #[test]
 fn connections_are_told_apart_after_a_panic() {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
     // The last entry of the dynamic table: the same bytes from all, and another path of each.
     const SAME_BLOCK: &[u8] = b"\x82\x86\xbe\x01\x01x";
     let root = tempfile::TempDir::new().unwrap();
@@ -151,9 +145,9 @@ fn connections_are_told_apart_after_a_panic() {
         assert!(said.ends_with(answer.as_bytes()), "{}", said.escape_ascii());
     };
     let (_, mut a) = connect(&mut shard);
-    let begun = [PREFACE, &headers(1, &first_block("/a.txt"))].concat();
+    let begun = [PREFACE, &frame(1, 5, 1, &first_block("/a.txt"))].concat();
     ask(&mut shard, &mut a, &begun, "from a");
-    ask(&mut shard, &mut a, &headers(3, SAME_BLOCK), "from a");
+    ask(&mut shard, &mut a, &frame(1, 5, 3, SAME_BLOCK), "from a");
 
     let (_, mut b) = connect(&mut shard);
     let roots = std::mem::take(&mut shard.shared.roots);
@@ -163,8 +157,8 @@ fn connections_are_told_apart_after_a_panic() {
     shard.shared.roots = roots;
 
     let (_, mut c) = connect(&mut shard);
-    let begun = [PREFACE, &headers(1, &first_block("/c.txt"))].concat();
+    let begun = [PREFACE, &frame(1, 5, 1, &first_block("/c.txt"))].concat();
     ask(&mut shard, &mut c, &begun, "from c");
-    ask(&mut shard, &mut c, &headers(3, SAME_BLOCK), "from c");
-    ask(&mut shard, &mut a, &headers(5, SAME_BLOCK), "from a");
+    ask(&mut shard, &mut c, &frame(1, 5, 3, SAME_BLOCK), "from c");
+    ask(&mut shard, &mut a, &frame(1, 5, 5, SAME_BLOCK), "from a");
 }
