@@ -203,7 +203,8 @@ impl<'a> Shard<'a> {
         self.shared.ring.read_wake(Rc::clone(&self.wake), owner);
     }
 
-    /// Takes what has completed, opens a few files that had to wait, then lets one connection send. Deadlines expire when none wants to, and every 10 ms.
+    /// Takes what has completed, opens a few files that had to wait, then lets one connection send. Deadlines expire when
+    /// none wants to, and every 10 ms.
     ///
     /// `now_ns` is the time since the shard began, and `since_epoch` tells the time of day.
     pub(super) fn turn(&mut self, now_ns: u64, since_epoch: impl FnOnce() -> Duration) -> Turn {

@@ -77,11 +77,6 @@ impl Jobs {
         self.at_once = AT_ONCE;
     }
 
-    /// One of this turn's was opened at once, or was tried to be.
-    fn note_begun(&mut self) {
-        self.at_once = self.at_once.saturating_sub(1);
-    }
-
     /// Whether any job waits for its turn.
     pub(super) fn have_later(&self) -> bool {
         self.later.len() > 0
@@ -145,6 +140,16 @@ impl Jobs {
     }
 }
 
+/// What a job has to do for a path of which it could not be told at once what it leads to.
+pub(super) enum Rest {
+    /// All of it, when its turn has come.
+    Later,
+    /// To open it.
+    Open,
+    /// To read what was opened.
+    Read(Opened),
+}
+
 /// A job whose turn has come.
 pub(super) enum Due {
     Begin(Owner),
@@ -170,29 +175,24 @@ impl Shared {
     /// another file none is expected.
     ///
     /// # Errors
-    /// When a job has to tell ([`Shared::open`]): the file, if it is open and is only to be read.
+    /// When a job has to tell ([`Shared::open`]).
     pub(super) fn open_now(
         &mut self,
         site: SiteId,
         key: &[u8],
         beside: bool,
-    ) -> Result<Outcome, Option<Opened>> {
+    ) -> Result<Outcome, Rest> {
         // Where there is a job, another answer would be kept, and then an older one of the job in its place.
-        if self.jobs.only || self.jobs.must_wait() || self.jobs.by_key.contains_key(key) {
-            return Err(None);
+        if self.jobs.must_wait() || self.jobs.by_key.contains_key(key) {
+            return Err(Rest::Later);
         }
         self.try_now(site, key, beside)
     }
 
-    fn try_now(
-        &mut self,
-        site: SiteId,
-        key: &[u8],
-        beside: bool,
-    ) -> Result<Outcome, Option<Opened>> {
-        self.jobs.note_begun();
+    fn try_now(&mut self, site: SiteId, key: &[u8], beside: bool) -> Result<Outcome, Rest> {
+        self.jobs.at_once = self.jobs.at_once.saturating_sub(1);
         if self.jobs.only {
-            return Err(None);
+            return Err(Rest::Open);
         }
         let Beneath {
             root,
@@ -208,19 +208,19 @@ impl Shared {
                 }
                 Looked::Unread(opened) => {
                     let Some(contents) = self.read_now(&opened) else {
-                        return Err(Some(opened));
+                        return Err(Rest::Read(opened));
                     };
                     let contents = Contents::Small(contents);
                     let treatment = self.treatment(site, &key[SITE_KEY_BYTES..]);
                     Ok(describe(key.into(), treatment, opened, contents))
                 }
-                Looked::Refused(_) => return Err(None),
+                Looked::Refused(_) => return Err(Rest::Open),
             },
             Err(errno) if status(errno) == 404 => Err(404),
             // A filter of system calls may refuse this one, and not the ring's.
             Err(errno) => {
                 self.jobs.only = errno == Errno::NOSYS;
-                return Err(None);
+                return Err(Rest::Open);
             }
         };
         self.note_outcome(key, &outcome, beside);
@@ -245,15 +245,8 @@ impl Shared {
         contents
     }
 
-    /// Has the path of `key` opened, which is one of `site`, or read what [`Shared::open_now`] has opened; `waiter` goes on
-    /// when that is done.
-    pub(super) fn open(
-        &mut self,
-        site: SiteId,
-        key: &[u8],
-        opened: Option<Opened>,
-        waiter: Waiter,
-    ) {
+    /// Has done what [`Shared::open_now`] left for the path of `key`, which is one of `site`; `waiter` goes on then.
+    pub(super) fn open(&mut self, site: SiteId, key: &[u8], rest: Rest, waiter: Waiter) {
         self.begun_opening += 1;
         if let Some(job) = self.jobs.by_key.get(key).copied()
             && let Some(job) = self.jobs.jobs.get_mut(job)
@@ -271,15 +264,10 @@ impl Shared {
             waiters: vec![waiter],
             opened: None,
         });
-        match opened {
-            Some(opened) => self.read(job, opened),
-            None if self.jobs.must_wait() => self.jobs.later.push(connection, job),
-            None => {
-                if self.jobs.only {
-                    self.jobs.note_begun();
-                }
-                self.submit_open(job);
-            }
+        match rest {
+            Rest::Later => self.jobs.later.push(connection, job),
+            Rest::Open => self.submit_open(job),
+            Rest::Read(opened) => self.read(job, opened),
         }
         // Only now: one that panicked before is waited for by nobody else.
         self.jobs.by_key.insert(key, job);
@@ -292,8 +280,8 @@ impl Shared {
         let beside = job.waiters.iter().any(Waiter::is_beside);
         match self.try_now(site, &key, beside) {
             Ok(outcome) => return self.finish(owner, outcome),
-            Err(Some(opened)) => self.read(owner, opened),
-            Err(None) => self.submit_open(owner),
+            Err(Rest::Read(opened)) => self.read(owner, opened),
+            Err(Rest::Later | Rest::Open) => self.submit_open(owner),
         }
         None
     }

@@ -115,9 +115,9 @@ impl Representing<'_> {
                     match found {
                         Ok(Ok(Found::File(file))) => beside.found[beside.next] = Some(file),
                         Ok(_) => {}
-                        Err(opened) => {
+                        Err(rest) => {
                             let waiter = self.waiter(Stage::Beside(Box::new(beside)));
-                            self.shared.open(self.site, &key, opened, waiter);
+                            self.shared.open(self.site, &key, rest, waiter);
                             self.shared.key = key;
                             return None;
                         }

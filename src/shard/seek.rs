@@ -296,16 +296,16 @@ impl<'a> Search<'a> {
 
     /// Opens what is not known: `None` where that takes time and a job was begun.
     fn open(&mut self, stage: &Stage, key: &[u8]) -> Option<Step> {
-        let opened = match self.shared.open_now(self.site, key, false) {
+        let rest = match self.shared.open_now(self.site, key, false) {
             Ok(outcome) => return Some(self.conclude(stage, &outcome)),
-            Err(opened) => opened,
+            Err(rest) => rest,
         };
         let waiter = Waiter {
             asker: self.asker,
             stage: stage.clone(),
             request: WaitingRequest::new(self.request),
         };
-        self.shared.open(self.site, key, opened, waiter);
+        self.shared.open(self.site, key, rest, waiter);
         None
     }
 

@@ -102,7 +102,7 @@ pub(super) struct Shared {
     pub(super) joined: Vec<u8>,
     /// Requests of the call at hand that have to wait.
     pub(super) begun_opening: u32,
-    /// Requests ended in the call at hand before their answers were whole.
+    /// Whether any request was reset in the call at hand, before its answer was whole.
     pub(super) any_reset: bool,
     /// Connections that have something to say.
     pub(super) dirty: Dirty,

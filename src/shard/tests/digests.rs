@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{TURNS, connect, control, run, shard};
+use super::{TURNS, connect, control, do_held, run, shard};
 use crate::shard::driver::Shard;
 
 /// Seconds of work for a core.
@@ -122,9 +122,7 @@ fn a_digest_that_many_wait_for_is_made_once() {
     let other = "Range: bytes=0-0\r\nWant-Repr-Digest: sha-256=1";
     peers.push(ask(&mut shard, "file.bin", other));
     assert_eq!(begun(&mut shard, 6), 2);
-    for work in shard.shared.offload.held.as_mut().unwrap().drain(..) {
-        work();
-    }
+    do_held(&mut shard);
     for (at, mut peer) in peers.into_iter().enumerate() {
         let mut said = Vec::new();
         run(&mut shard, |_| {
@@ -164,9 +162,7 @@ fn what_is_made_for_one_who_is_gone_is_given_up_and_for_others_it_is_kept() {
     assert_eq!(begun(&mut shard, 1), 3, "anew, as the first was given up");
     drop(peer);
     run(&mut shard, |shard| shard.connections.is_empty());
-    for work in shard.shared.offload.held.as_mut().unwrap().drain(..) {
-        work();
-    }
+    do_held(&mut shard);
     run(&mut shard, |shard| !shard.shared.offload.is_busy());
     for (algorithm, made) in [("sha-512", true), ("sha-256", false)] {
         let wanted = format!("Want-Repr-Digest: {algorithm}=1");

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use super::{connect, control, run, shard};
+use super::{connect, control, do_held, run, shard};
 use crate::uring::tests::refuse_openat2;
 
 #[test]
@@ -100,9 +100,7 @@ fn those_who_ask_for_a_folder_meanwhile_share_what_is_read_and_held() {
         assert_eq!(begun, 1 + at / 4);
         peers.push(peer);
     }
-    for work in shard.shared.offload.held.as_mut().unwrap().drain(..) {
-        work();
-    }
+    do_held(&mut shard);
     let mut all = Vec::new();
     for mut peer in peers {
         let mut said = Vec::new();

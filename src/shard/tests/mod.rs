@@ -102,6 +102,13 @@ fn run(shard: &mut Shard<'_>, mut done: impl FnMut(&mut Shard<'_>) -> bool) {
     panic!("it did not come to that in {TURNS} turns");
 }
 
+/// Does the work beside the shard that is held.
+fn do_held(shard: &mut Shard<'_>) {
+    for work in shard.shared.offload.held.as_mut().unwrap().drain(..) {
+        work();
+    }
+}
+
 fn control() -> Control {
     Control {
         command: AtomicU8::new(0),

@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use tempfile::TempDir;
 
 use super::frames::{PREFACE, answered, get, reset};
-use super::{connect, control, run, shard};
+use super::{connect, control, do_held, run, shard};
 use crate::shard::driver::Shard;
 use crate::uring::Owner;
 
@@ -20,12 +20,6 @@ fn opening(shard: &mut Shard<'_>, key: Owner) -> u32 {
 
 fn begun(shard: &Shard<'_>) -> usize {
     shard.shared.offload.held.as_ref().unwrap().len()
-}
-
-fn do_all(shard: &mut Shard<'_>) {
-    for work in shard.shared.offload.held.as_mut().unwrap().drain(..) {
-        work();
-    }
 }
 
 /// All that came until so many field blocks have.
@@ -68,7 +62,7 @@ fn what_is_made_for_a_stream_that_was_reset_is_given_up_and_for_others_it_is_kep
     run(&mut shard, |shard| {
         shard.shared.jobs.owners().is_empty() && opening(shard, other) == 2
     });
-    do_all(&mut shard);
+    do_held(&mut shard);
     let wire = receive(&mut shard, &mut another, 2);
     assert_eq!(answered(&wire), [1, 3]);
     run(&mut shard, |shard| opening(shard, key) == 0);
@@ -102,7 +96,7 @@ fn trailers_are_given_up_with_their_own_stream_only() {
         another.write_all(&request).unwrap();
         run(&mut shard, |shard| opening(shard, other) == 1);
         assert_eq!(begun(&shard), 2 + usize::from(given_up));
-        do_all(&mut shard);
+        do_held(&mut shard);
         run(&mut shard, |shard| {
             opening(shard, key) == 0 && opening(shard, other) == 0
         });
