@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::uring::Owner;
 
-/// Jobs that wait, by who asked first.
+/// Jobs that wait, by who asked for them: one that several want is there once for each request.
 #[derive(Debug, Default)]
 pub(super) struct Later {
     /// The jobs of each connection, in the order in which it asked; none is empty.

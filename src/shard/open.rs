@@ -53,6 +53,8 @@ pub(super) struct Job {
     key: Rc<[u8]>,
     treatment: Rc<Treatment>,
     waiters: Vec<Waiter>,
+    /// It has had its turn.
+    begun: bool,
     /// Opened, its contents being read, and how many bytes of them are there.
     opened: Option<(Opened, usize)>,
 }
@@ -87,24 +89,30 @@ impl Jobs {
         if self.at_once == 0 {
             return None;
         }
-        let owner = self.later.pop()?;
-        let waiters = self.jobs.get(owner).map_or(&[][..], |job| &job.waiters);
-        Some(if waiters.iter().any(awaited) {
-            Due::Begin(owner)
-        } else {
-            let job = self.remove(owner);
-            Due::Forgotten(job.map(|job| job.waiters).unwrap_or_default())
-        })
+        loop {
+            let owner = self.later.pop()?;
+            let Some(job) = self.jobs.get_mut(owner).filter(|job| !job.begun) else {
+                // Another who waits for it had an earlier turn.
+                continue;
+            };
+            if job.waiters.iter().any(&awaited) {
+                job.begun = true;
+                return Some(Due::Begin(owner));
+            }
+            return self.remove(owner).map(|job| Due::Forgotten(job.waiters));
+        }
     }
 
-    /// A connection is gone: what waits for its turn because that asked for it is forgotten, or waits because another did who
-    /// `is_there`.
+    /// A connection is gone: what waits for its turn and nobody else wants who `is_there` is forgotten.
     pub(super) fn forget(&mut self, connection: Owner, is_there: impl Fn(&Waiter) -> bool) {
-        for owner in self.later.remove(connection) {
-            let waiters = self.jobs.get(owner).map_or(&[][..], |job| &job.waiters);
-            match waiters.iter().find(|waiter| is_there(waiter)) {
-                Some(other) => self.later.push(other.asker.connection, owner),
-                None => drop(self.remove(owner)),
+        // One that it asked for often is looked at once.
+        let mut owners = Vec::from(self.later.remove(connection));
+        owners.sort_unstable();
+        owners.dedup();
+        for owner in owners {
+            let is_wanted = |job: &Job| job.begun || job.waiters.iter().any(&is_there);
+            if self.jobs.get(owner).is_some_and(|job| !is_wanted(job)) {
+                self.remove(owner);
             }
         }
     }
@@ -248,9 +256,13 @@ impl Shared {
     /// Has done what [`Shared::open_now`] left for the path of `key`, which is one of `site`; `waiter` goes on then.
     pub(super) fn open(&mut self, site: SiteId, key: &[u8], rest: Rest, waiter: Waiter) {
         self.begun_opening += 1;
-        if let Some(job) = self.jobs.by_key.get(key).copied()
-            && let Some(job) = self.jobs.jobs.get_mut(job)
+        if let Some(owner) = self.jobs.by_key.get(key).copied()
+            && let Some(job) = self.jobs.jobs.get_mut(owner)
         {
+            if !job.begun {
+                // It begins with the first turn that comes: of this one, or of who asked before.
+                self.jobs.later.push(waiter.asker.connection, owner);
+            }
             job.waiters.push(waiter);
             return;
         }
@@ -262,6 +274,7 @@ impl Shared {
             key: Rc::clone(&key),
             treatment,
             waiters: vec![waiter],
+            begun: !matches!(rest, Rest::Later),
             opened: None,
         });
         match rest {

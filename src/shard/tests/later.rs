@@ -186,6 +186,28 @@ fn one_of_each_is_opened_in_turn() {
     assert!(shard.shared.jobs.have_later());
 }
 
+/// Nor does who asks for the last of those files: it is opened for both, and once.
+#[test]
+fn who_joins_others_has_a_turn_too() {
+    let root = files(99);
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let [mut many, mut one] = [(); 2].map(|()| connect(&mut shard).1);
+    ask(&mut many, 0..99);
+    run(&mut shard, |shard| shard.shared.jobs.have_later());
+    ask(&mut one, 98..99);
+    run(&mut shard, |shard| is_known(shard, 98));
+    assert!(!is_known(&mut shard, 97));
+    let (mut wire, mut wire_of_one) = (Vec::new(), Vec::new());
+    run(&mut shard, |_| {
+        receive(&mut many, &mut wire);
+        receive(&mut one, &mut wire_of_one);
+        answered(&wire).len() == 99
+    });
+    assert_eq!(answered(&wire_of_one), [1]);
+    assert!(!shard.shared.jobs.have_later() && shard.shared.jobs.owners().is_empty());
+}
+
 #[test]
 fn only_so_many_wait() {
     let root = files(1);
