@@ -86,12 +86,22 @@ impl Seen {
         }
     }
 
-    /// Whether a path came before, not many others ago; from now on it did.
-    fn again(&mut self, path: &[u8]) -> bool {
+    /// Where a path is noted, and what is noted of it.
+    fn place(&self, path: &[u8]) -> (usize, u32) {
         let hash = self.hasher.hash_one(path);
-        let place = &mut self.last[hash as usize % Self::PLACES];
-        let part = (hash >> 32) as u32;
-        std::mem::replace(place, part) == part
+        (hash as usize % Self::PLACES, (hash >> 32) as u32)
+    }
+
+    /// Whether a path came before, not many others ago.
+    fn came(&self, path: &[u8]) -> bool {
+        let (place, part) = self.place(path);
+        self.last[place] == part
+    }
+
+    /// The same; from now on it did.
+    fn again(&mut self, path: &[u8]) -> bool {
+        let (place, part) = self.place(path);
+        std::mem::replace(&mut self.last[place], part) == part
     }
 }
 
@@ -139,11 +149,20 @@ impl Cache {
         }
     }
 
+    /// Whether what `path` leads to is kept now ([`Cache::insert`]).
+    #[must_use]
+    pub fn keeps(&self, path: &[u8]) -> bool {
+        self.has_place(path) || self.seen.came(path)
+    }
+
+    fn has_place(&self, path: &[u8]) -> bool {
+        self.entries.len() < MAX_ENTRIES || self.entries.contains(path)
+    }
+
     /// Keeps what opening `path` at `now_ns` led to. When there is no room without forgetting another, it is kept when it
     /// comes again.
     pub fn insert(&mut self, path: &[u8], found: Found, now_ns: u64) {
-        let is_full = self.entries.len() == MAX_ENTRIES;
-        if is_full && !self.entries.contains(path) && !self.seen.again(path) {
+        if !self.has_place(path) && !self.seen.again(path) {
             return;
         }
         self.small_bytes += found.small_bytes();
@@ -323,13 +342,14 @@ mod tests {
             cache.insert(&path(i), file(1), 0);
         }
         let kept = |cache: &Cache, i| cache.previous(&path(i)).is_some();
+        assert!(cache.keeps(&path(0)) && !cache.keeps(&path(usize::MAX)));
         // One in 2^32 is taken for another.
         assert!((0..MAX_ENTRIES).all(|i| kept(&cache, i)));
         // What is there already is replaced.
         cache.insert(&path(0), file(2), 0);
         assert_eq!(cache.small_bytes, MAX_ENTRIES + 1);
         let again = 10 * MAX_ENTRIES - 1;
-        assert!(!kept(&cache, again));
+        assert!(!kept(&cache, again) && cache.keeps(&path(again)));
         cache.insert(&path(again), file(1), 0);
         assert!(kept(&cache, again) && !kept(&cache, 1));
         assert_eq!(cache.len(), MAX_ENTRIES);

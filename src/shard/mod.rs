@@ -5,6 +5,7 @@
 //! out is a [`Report`].
 
 mod answer;
+mod buffers;
 mod coalescing;
 mod connection;
 mod counters;

@@ -30,7 +30,7 @@ const AT_ONCE: u32 = 12;
 /// Files that wait for later turns, some half a kilobyte each with who asked: what is asked for beyond that is opened at once.
 pub(super) const MAX_LATER: usize = 1 << 16;
 
-/// Small files that are read at once with memory that is kept.
+/// Small files that the ring reads at once with memory that is kept.
 const MAX_BUFFERS: usize = 32;
 
 /// A request that waits for a file.
@@ -68,7 +68,7 @@ pub(super) struct Jobs {
     pub(super) later: Later,
     /// Files that this turn may begin to open yet.
     at_once: u32,
-    /// Memory that small files were read into, for the next: much at once is dear to ask for.
+    /// Memory that the ring has read small files into, for the next: much at once is dear to ask for.
     buffers: Vec<Lease>,
     /// Nothing is opened at once: openat2(2) is refused, as it is under the unit of systemd ([`Opener`](crate::uring::Opener)).
     pub(super) only: bool,
@@ -215,7 +215,7 @@ impl Shared {
                     Ok(describe(key.into(), treatment, opened, contents))
                 }
                 Looked::Unread(opened) => {
-                    let Some(contents) = self.read_now(&opened) else {
+                    let Some(contents) = self.read_now(key, &opened) else {
                         return Err(Rest::Read(opened));
                     };
                     let contents = Contents::Small(contents);
@@ -235,22 +235,19 @@ impl Shared {
         Ok(outcome)
     }
 
-    /// All of a small file, if it is in memory and as long as it said.
-    fn read_now(&mut self, opened: &Opened) -> Option<Bytes> {
-        let mut buffer = self.jobs.take_buffer();
+    /// All of the small file of `key`, if it is in memory and as long as it said.
+    fn read_now(&mut self, key: &[u8], opened: &Opened) -> Option<Bytes> {
+        let buffer = self.buffers.buffer();
         let all = 0..buffer.len();
         let read = self.ring.read_now(
             opened.descriptor.as_fd(),
-            &mut buffer,
+            buffer,
             slice::from_ref(&all),
             0,
             Pages::Keep,
         );
-        let whole = read.is_ok_and(|n| n as u64 == opened.identity.len);
-        let contents =
-            whole.then(|| Bytes::copy_from_slice(&buffer[..opened.identity.len as usize]));
-        self.jobs.keep_buffer(buffer);
-        contents
+        let len = read.ok().filter(|&n| n as u64 == opened.identity.len)?;
+        Some(self.buffers.take(len, self.files.keeps(key)))
     }
 
     /// Has done what [`Shared::open_now`] left for the path of `key`, which is one of `site`; `waiter` goes on then.

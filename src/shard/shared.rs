@@ -12,6 +12,7 @@ use lru::LruCache;
 
 use super::Serving;
 use super::answer::{Clock, Context, Request, Version};
+use super::buffers::Buffers;
 use super::coalescing::Coalescing;
 use super::counters::Counters;
 use super::descriptors::Descriptors;
@@ -82,6 +83,8 @@ pub(super) struct Shared {
     pub(super) digests: DigestCache,
     pub(super) listings: Held,
     pub(super) jobs: Jobs,
+    /// Of small files that are read at once.
+    pub(super) buffers: Buffers,
     pub(super) offload: Offload<Subject, Waiter, Product>,
     /// Of the mounts, in their order.
     pub(super) roots: OwnRoots,
@@ -151,6 +154,7 @@ impl Shared {
             digests: DigestCache::new(),
             listings: Held::default(),
             jobs: Jobs::default(),
+            buffers: Buffers::default(),
             offload,
             roots: OwnRoots::new(serving.roots)?,
             usual: Rc::new(serving.sites.usual()),
