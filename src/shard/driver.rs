@@ -333,9 +333,9 @@ impl<'a> Shard<'a> {
             let waits = connection.opening > 0;
             self.shared.ring.close(connection.socket);
             if waits {
+                self.shared.jobs.give_up(key, |_| true);
                 let connections = &self.connections;
                 let is_there = |waiter: &Waiter| connections.contains(waiter.asker.connection);
-                self.shared.jobs.forget(key, is_there);
                 let offload = &mut self.shared.offload;
                 offload.forget(|waiter| !waiter.stage.is_for_others() && !is_there(waiter));
             }

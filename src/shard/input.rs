@@ -78,7 +78,7 @@ impl Connection {
                 }
             }
         }
-        self.forget_reset(shared);
+        self.forget_ended(shared);
         self.watch(shared);
         self.note_end(shared);
         let comes_to_its_end = self.protocol.is_done() || self.is_told_all();
@@ -131,12 +131,14 @@ impl Connection {
         self.answers() && awaited
     }
 
-    /// What is done off the loop for requests that were reset in the call at hand is given up.
-    fn forget_reset(&mut self, shared: &mut Shared) {
-        if !std::mem::take(&mut shared.any_reset) || self.opening == 0 {
+    /// What is done off the loop, or waits to be done, for requests that the call at hand has ended is given up.
+    fn forget_ended(&mut self, shared: &mut Shared) {
+        let any_ended = std::mem::take(&mut shared.any_reset) || !self.answers();
+        if !any_ended || self.opening == 0 {
             return;
         }
-        let given_up = Cell::new(0);
+        let given_up = shared.jobs.give_up(self.key, |waiter| !self.awaits(waiter));
+        let given_up = Cell::new(given_up);
         shared.offload.forget(|waiter| {
             let is_ours = waiter.asker.connection == self.key && !waiter.stage.is_for_others();
             let gone = is_ours && !self.awaits(waiter);

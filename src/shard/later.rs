@@ -38,14 +38,18 @@ impl Later {
         Some(job)
     }
 
-    /// Takes out all jobs of a connection.
-    pub(super) fn remove(&mut self, connection: Owner) -> VecDeque<Owner> {
-        let jobs = self.jobs.remove(&connection).unwrap_or_default();
-        if !jobs.is_empty() {
+    /// Takes out the jobs of a connection that do not stay.
+    pub(super) fn retain(&mut self, connection: Owner, mut stays: impl FnMut(Owner) -> bool) {
+        let Some(jobs) = self.jobs.get_mut(&connection) else {
+            return;
+        };
+        let before = jobs.len();
+        jobs.retain(|&job| stays(job));
+        self.len -= before - jobs.len();
+        if jobs.is_empty() {
+            self.jobs.remove(&connection);
             self.turns.retain(|&other| other != connection);
         }
-        self.len -= jobs.len();
-        jobs
     }
 
     pub(super) fn len(&self) -> usize {
@@ -99,14 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn those_of_one_connection_are_taken_out_together() {
+    fn those_of_one_connection_are_taken_out() {
         let mut later = Later::default();
         for job in 10..13 {
             later.push(owner(1), owner(job));
             later.push(owner(2), owner(job + 10));
         }
-        assert_eq!(later.remove(owner(1)), [10, 11, 12].map(owner));
-        assert!(later.remove(owner(1)).is_empty());
+        later.retain(owner(1), |job| job == owner(11));
+        assert_eq!((later.len(), later.jobs.len()), (4, 2));
+        later.retain(owner(1), |_| false);
+        later.retain(owner(1), |_| panic!("it has none any more"));
         assert_eq!((later.len(), popped(&mut later, 9)), (3, vec![20, 21, 22]));
     }
 }

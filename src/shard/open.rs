@@ -103,18 +103,32 @@ impl Jobs {
         }
     }
 
-    /// A connection is gone: what waits for its turn and nobody else wants who `is_there` is forgotten.
-    pub(super) fn forget(&mut self, connection: Owner, is_there: impl Fn(&Waiter) -> bool) {
-        // One that it asked for often is looked at once.
-        let mut owners = Vec::from(self.later.remove(connection));
-        owners.sort_unstable();
-        owners.dedup();
-        for owner in owners {
-            let is_wanted = |job: &Job| job.begun || job.waiters.iter().any(&is_there);
-            if self.jobs.get(owner).is_some_and(|job| !is_wanted(job)) {
-                self.remove(owner);
-            }
-        }
+    /// Gives up those requests of a connection which wait for a file's turn and are `given_up`, and files that nobody else waits
+    /// for with them. Returns how many requests.
+    pub(super) fn give_up(&mut self, connection: Owner, given_up: impl Fn(&Waiter) -> bool) -> u32 {
+        let mut count = 0;
+        // A file that the connection asked for often is looked at once.
+        let mut still_waits = HashMap::new();
+        let (jobs, by_key) = (&mut self.jobs, &mut self.by_key);
+        self.later.retain(connection, |owner| {
+            *still_waits.entry(owner).or_insert_with(|| {
+                let Some(job) = jobs.get_mut(owner).filter(|job| !job.begun) else {
+                    return false;
+                };
+                let is_ours = |waiter: &Waiter| waiter.asker.connection == connection;
+                let before = job.waiters.len();
+                job.waiters
+                    .retain(|waiter| !is_ours(waiter) || !given_up(waiter));
+                count += (before - job.waiters.len()) as u32;
+                if job.waiters.is_empty() {
+                    by_key.remove(&job.key);
+                    jobs.remove(owner);
+                    return false;
+                }
+                job.waiters.iter().any(is_ours)
+            })
+        });
+        count
     }
 
     fn remove(&mut self, owner: Owner) -> Option<Job> {

