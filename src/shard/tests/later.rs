@@ -43,6 +43,14 @@ fn ask(peer: &mut UnixStream, files: Range<usize>) {
     peer.write_all(&wire).unwrap();
 }
 
+/// Two clients, the first of which has asked for 99 files: most of them wait to be opened.
+fn many_and_one(shard: &mut Shard<'_>) -> [UnixStream; 2] {
+    let mut peers = [(); 2].map(|()| connect(shard).1);
+    ask(&mut peers[0], 0..99);
+    run(shard, |shard| shard.shared.jobs.have_later());
+    peers
+}
+
 /// Whether the shard has looked at a file.
 fn is_known(shard: &mut Shard<'_>, i: usize) -> bool {
     let key = [b"\0\0", name(i).as_bytes()].concat();
@@ -111,9 +119,7 @@ fn what_another_waits_for_is_opened() {
     let root = files(99);
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
-    let [mut many, mut one] = [(); 2].map(|()| connect(&mut shard).1);
-    ask(&mut many, 0..99);
-    run(&mut shard, |shard| shard.shared.jobs.have_later());
+    let [many, mut one] = many_and_one(&mut shard);
     ask(&mut one, 98..99);
     drop(many);
     let mut wire = Vec::new();
@@ -206,9 +212,7 @@ fn one_of_each_is_opened_in_turn() {
     let root = files(100);
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
-    let [mut many, mut one] = [(); 2].map(|()| connect(&mut shard).1);
-    ask(&mut many, 0..99);
-    run(&mut shard, |shard| shard.shared.jobs.have_later());
+    let [_many, mut one] = many_and_one(&mut shard);
     ask(&mut one, 99..100);
     run(&mut shard, |shard| is_known(shard, 99));
     assert!(shard.shared.jobs.have_later());
@@ -220,9 +224,7 @@ fn who_joins_others_has_a_turn_too() {
     let root = files(99);
     let (control, (reports, _reported)) = (control(), channel());
     let mut shard = shard(root.path(), &control, &reports);
-    let [mut many, mut one] = [(); 2].map(|()| connect(&mut shard).1);
-    ask(&mut many, 0..99);
-    run(&mut shard, |shard| shard.shared.jobs.have_later());
+    let [mut many, mut one] = many_and_one(&mut shard);
     ask(&mut one, 98..99);
     run(&mut shard, |shard| is_known(shard, 98));
     assert!(!is_known(&mut shard, 97));
